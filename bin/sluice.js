@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+// The command `sluice`. In the project's checkout it runs the TypeScript sources as they are; the published
+// package holds none, and runs the compiled ones. Plain JavaScript, so that an old Node reads it and is told.
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 18)) {
+  process.stderr.write(`sluice: Node 22.18 or newer is needed, this is ${process.versions.node}\n`);
+  process.exit(3);
+}
+const { existsSync } = await import('node:fs');
+const source = new URL('../src/cli/main.ts', import.meta.url);
+if (existsSync(source)) {
+  const { registerHooks } = await import('node:module');
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      next(specifier, { ...context, conditions: [...context.conditions, 'sluice-source'] }),
+  });
+  await import(source.href);
+} else {
+  await import('../dist/cli/main.js');
+}

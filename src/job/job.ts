@@ -1,0 +1,52 @@
+/**
+ * The three forms of one piece of work: an event is what a record says once decoded, a job is an event placed
+ * on a queue. Both are plain data.
+ */
+import type { Backoff } from '../backoff.ts';
+
+/** A decoded record. */
+export interface Event {
+  /** Full name of the message type. */
+  readonly type: string;
+  /** The message as proto3 JSON text: what a worker finds on the queue. */
+  readonly json: string;
+  /** The event's identity, if its producer gave one. */
+  readonly id?: string | undefined;
+  readonly key?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Queue that the producer asked for. */
+  readonly queue?: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly runAt?: number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly createdAt?: number | undefined;
+  /** 0 or absent: what the worker's definition says. */
+  readonly attempts?: number | undefined;
+  /** 1 (most urgent) to 2097151; 0 or absent: none. */
+  readonly priority?: number | undefined;
+}
+
+/** What is about the job and not of its message. Rides in the job's options under the key `sl`. */
+export interface JobAbout {
+  readonly key?: string;
+  readonly id?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An event with its place: ready for a queue. */
+export interface Job {
+  readonly queue: string;
+  /** Full name of the message type; the queue library's job name. */
+  readonly name: string;
+  /** proto3 JSON text. */
+  readonly data: string;
+  readonly attempts: number;
+  readonly backoff: Backoff;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  /** Milliseconds after `timestamp`; 0: at once. */
+  readonly delayMs: number;
+  /** 0: none. */
+  readonly priority: number;
+  readonly about: JobAbout;
+}

@@ -1,0 +1,114 @@
+/**
+ * What the bridge needs of a Kafka client: a port, so that a second client can follow the first.
+ * The conformance suite in test/conformance/ says what an implementation must do.
+ *
+ * Ownership has a number: every completed join of the group opens a new epoch. Whatever belongs to an
+ * earlier epoch (a batch in hand, a commit on its way) is void, and an implementation refuses it.
+ */
+import type { Service } from '../service.ts';
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** Offsets are numbers: exact up to 2^53, which a partition does not reach. */
+export interface KafkaRecord {
+  readonly offset: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  /** Each header's last value, as text. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface RecordBatch extends TopicPartition {
+  readonly epoch: number;
+  readonly records: readonly KafkaRecord[];
+  /** The partition's end when the batch was fetched. */
+  readonly highWatermark: number;
+}
+
+export interface Assignment {
+  readonly epoch: number;
+  readonly partitions: readonly TopicPartition[];
+}
+
+export interface BatchControl {
+  /** Whether the batch's epoch is still the present one. */
+  isCurrent(): boolean;
+  /** The next fetch starts after this offset. What is not resolved when the handler returns is fetched again. */
+  resolve(offset: number): void;
+  /** Keeps the membership while the handler works; rejects when the group rebalances. */
+  heartbeat(): Promise<void>;
+}
+
+export interface ConsumerHandlers {
+  /** All partitions start paused and stay so until `resume`. Called once per completed join, before any batch of it. */
+  assigned(assignment: Assignment): void;
+  /** The epoch is over: nothing of it may be committed any more. */
+  revoked(epoch: number): void;
+  /** One call at a time for a partition; several partitions at once. Only for partitions that are not paused. */
+  records(batch: RecordBatch, control: BatchControl): Promise<void>;
+  /** The consumer died and will not come back by itself. */
+  failed(error: Error): void;
+}
+
+export interface OffsetCommit extends TopicPartition {
+  /** The next record to consume. */
+  readonly offset: number;
+  readonly metadata: string;
+}
+
+export interface GroupConsumer extends Service {
+  pause(partitions: readonly TopicPartition[]): void;
+  resume(partitions: readonly TopicPartition[]): void;
+  /** The next batch of the partition starts at `offset`; what was fetched from elsewhere is dropped. */
+  seek(partition: TopicPartition, offset: number): void;
+  /** Commits with the epoch's generation. Rejects DISOWNED when the epoch is over, UNREACHABLE when no broker answers. */
+  commit(epoch: number, offsets: readonly OffsetCommit[]): Promise<void>;
+}
+
+/** What a consumer group has committed for one partition. */
+export interface Committed {
+  readonly offset: number;
+  readonly metadata: string;
+}
+
+export interface Bounds {
+  /** Lowest offset that can still be read. */
+  readonly low: number;
+  /** Offset that the next record will get. */
+  readonly high: number;
+}
+
+/** The questions about topics and groups. Keys of the maps are `topic/partition`; rejects UNREACHABLE. */
+export interface KafkaAdmin extends Service {
+  clusterId(): Promise<string>;
+  committed(groupId: string, topics: readonly string[]): Promise<Map<string, Committed>>;
+  bounds(topics: readonly string[]): Promise<Map<string, Bounds>>;
+  /** Makes what is missing; leaves what exists as it is. Waits for leaders. */
+  ensureTopics(
+    topics: readonly { topic: string; partitions: number; config?: Record<string, string> }[],
+  ): Promise<void>;
+  topics(): Promise<readonly string[]>;
+}
+
+export interface OutgoingRecord {
+  readonly key: Buffer | string | null;
+  readonly value: Buffer | null;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly partition?: number;
+  /** Milliseconds since the epoch. */
+  readonly timestamp?: number;
+}
+
+/** Idempotent, acks of all in-sync replicas. Resolves when Kafka has acked every record; rejects otherwise. */
+export interface RecordProducer extends Service {
+  send(topic: string, records: readonly OutgoingRecord[]): Promise<void>;
+}
+
+export function partitionKey({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+const resolve = { conditions: ['sluice-source'] };
+
+export default defineConfig({
+  ssr: { resolve },
+  resolve,
+  test: {
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.real.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'real', include: ['test/**/*.real.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
+      },
+    ],
+  },
+});
