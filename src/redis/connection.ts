@@ -26,12 +26,13 @@ const OPTIONS: Record<Purpose, RedisOptions> = {
 
 /** Opens a connection that keeps reconnecting; each loss and return is one log line. `name` is the configured one. */
 export function connect(name: string, config: Pick<RedisConfig, 'url'>, purpose: Purpose, log: Log): Redis {
-  const redis = new Redis(config.url, {
+  const redis = new Redis({
+    ...addressOf(config.url),
     ...OPTIONS[purpose],
     autoResendUnfulfilledCommands: false,
     connectionName: `sluice-${purpose}`,
     connectTimeout: 5_000,
-    retryStrategy: (times) => Math.min(100 * 2 ** Math.min(times, 5), 2_000),
+    retryStrategy: (times: number) => Math.min(100 * 2 ** Math.min(times, 5), 2_000),
   });
   let isDown = false;
   redis.on('error', (err: unknown) => {
@@ -44,6 +45,19 @@ export function connect(name: string, config: Pick<RedisConfig, 'url'>, purpose:
     isDown = false;
   });
   return redis;
+}
+
+/** host, port, user, password, database and TLS of `redis[s]://[user[:password]@]host[:port][/db]`. */
+function addressOf(url: string): RedisOptions {
+  const { protocol, hostname, port, username, password, pathname } = new URL(url);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? 6379 : Number(port),
+    db: Number(pathname.slice(1) || 0),
+    ...(username !== '' && { username: decodeURIComponent(username) }),
+    ...(password !== '' && { password: decodeURIComponent(password) }),
+    ...(protocol === 'rediss:' && { tls: { servername: hostname } }),
+  };
 }
 
 /** The address without its password. */
