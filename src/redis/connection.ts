@@ -26,14 +26,15 @@ const OPTIONS: Record<Purpose, RedisOptions> = {
 
 /** Opens a connection that keeps reconnecting; each loss and return is one log line. `name` is the configured one. */
 export function connect(name: string, config: Pick<RedisConfig, 'url'>, purpose: Purpose, log: Log): Redis {
-  const redis = new Redis({
+  const options: RedisOptions = {
     ...addressOf(config.url),
     ...OPTIONS[purpose],
     autoResendUnfulfilledCommands: false,
     connectionName: `sluice-${purpose}`,
     connectTimeout: 5_000,
     retryStrategy: (times: number) => Math.min(100 * 2 ** Math.min(times, 5), 2_000),
-  });
+  };
+  const redis: Redis = new Redis(options);
   let isDown = false;
   redis.on('error', (err: unknown) => {
     if (!isDown)
