@@ -34,7 +34,7 @@ export function connect(name: string, config: Pick<RedisConfig, 'url'>, purpose:
     connectTimeout: 5_000,
     retryStrategy: (times: number) => Math.min(100 * 2 ** Math.min(times, 5), 2_000),
   };
-  const redis: Redis = new Redis(options);
+  const redis: Redis = new Redis({ ...options, replyMapping: 'legacy' });
   let isDown = false;
   redis.on('error', (err: unknown) => {
     if (!isDown)
