@@ -1,0 +1,121 @@
+/**
+ * The sink: what a bridge can do to the queues of one shard (what one Redis script can reach). Every call but
+ * `claim` is fenced by the ledger: Redis checks, in the script that acts, that the claim still holds, and answers
+ * with a status instead of acting when it does not. A rejected promise says nothing about what became of the call.
+ */
+import type { Job } from '../job/job.ts';
+import type { LedgerName } from '../redis/keys.ts';
+
+/** A partition's ledger in one shard, in the hands of one bridge. */
+export interface Claim {
+  readonly ledger: LedgerName;
+  /** Raised when an operator resets a topic made anew; part of every job id. */
+  readonly generation: number;
+  /** Random; whoever wrote it last owns the ledger. */
+  readonly token: string;
+  readonly incarnation: string;
+  /** Last offset that the shard had dealt with when it was claimed; -1: none ever. */
+  readonly enqueued: number;
+  /** Whether what the ledger lists as unsettled has been reconciled with Kafka since Redis's last rebirth. */
+  readonly isReconciled: boolean;
+}
+
+/**
+ * `disowned`: somebody else claimed the ledger, or it is gone. `reborn`: Redis has another history than the claim's.
+ * `behind`: an earlier batch did not arrive. `corrupt`: a key of the ledger is of another type.
+ */
+export type FenceStatus = 'disowned' | 'reborn' | 'behind' | 'corrupt';
+
+export interface Fenced {
+  readonly status: FenceStatus;
+  readonly enqueued: number;
+}
+
+export interface PlacedJob {
+  readonly offset: number;
+  readonly job: Job;
+}
+
+export interface Batch {
+  readonly jobs: readonly PlacedJob[];
+  /** The ledger advances to this offset, whether its record became a job here or not. */
+  readonly last: number;
+}
+
+export interface Enqueued {
+  readonly status: 'ok';
+  readonly enqueued: number;
+  readonly usedBytes: number;
+  readonly created: number;
+  /** Jobs that were there although the ledger did not say so: another group feeds the same queue. */
+  readonly existed: number;
+  /** Jobs waiting in the longest queue of the batch. */
+  readonly depth: number;
+}
+
+/** A queue that must not be written to as it is. Nothing of the batch was written. */
+export interface Refused {
+  readonly status: 'refused';
+  readonly queue: string;
+  readonly why: string;
+}
+
+export interface DeadJob {
+  readonly offset: number;
+  readonly queue: string;
+}
+
+/** Speaks for every offset of [from, end): those not in `unsettled` are settled in this shard. */
+export interface Inspected {
+  readonly status: 'ok';
+  readonly enqueued: number;
+  readonly usedBytes: number;
+  readonly from: number;
+  readonly end: number;
+  readonly completed: number;
+  /** Not in the queue any more: completed and not kept, or removed by somebody. */
+  readonly absent: number;
+  /** In no order; dead ones included. */
+  readonly unsettled: readonly number[];
+  readonly dead: readonly DeadJob[];
+}
+
+/** What a letter tells about a dead job. */
+export interface DeadJobReport {
+  readonly name: string;
+  readonly data: string;
+  readonly reason: string;
+  readonly stack: string;
+  readonly attempts: number;
+}
+
+export interface MemoryReading {
+  readonly usedBytes: number;
+  /** 0: no limit. */
+  readonly maxBytes: number;
+  readonly systemBytes: number;
+  readonly evictionPolicy: string;
+  readonly version: string;
+}
+
+export interface Sink {
+  /** Name of the shard: the configured Redis. */
+  readonly name: string;
+  claim(ledger: LedgerName, generation: number): Promise<Claim | { readonly status: 'corrupt' }>;
+  /** `expected`: the offset that the caller believes the ledger to stand at, at least. */
+  enqueue(claim: Claim, expected: number, batch: Batch): Promise<Enqueued | Refused | Fenced>;
+  /** Looks at about `budget` jobs from the offset `from` (rounded down to a chunk) upwards. */
+  inspect(claim: Claim, expected: number, from: number, budget: number): Promise<Inspected | Fenced>;
+  /** What became of a dead job; undefined when it is not there any more. */
+  report(claim: Claim, dead: DeadJob): Promise<DeadJobReport | undefined>;
+  /** Removes a dead job whose letter is written; false when it lives again. */
+  bury(claim: Claim, expected: number, dead: DeadJob): Promise<boolean | Fenced>;
+  memory(): Promise<MemoryReading>;
+  /** Jobs waiting, by queue. */
+  depths(queues: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  close(): Promise<void>;
+}
+
+export function isFenced(reply: { readonly status: string } | boolean): reply is Fenced {
+  return typeof reply === 'object' && reply.status !== 'ok' && reply.status !== 'refused';
+}

@@ -1,0 +1,25 @@
+/**
+ * Every key of ours in Redis. All lie under `sluice:`, outside the prefix of any queue library, because those
+ * delete keys that they do not know under their own. In a Redis Cluster, `tag` puts the ledger into the hash
+ * slot of the queues that it fences.
+ */
+
+const ROOT = 'sluice';
+
+/** What the ledger of one partition is kept for. */
+export interface LedgerName {
+  /** Id of the Kafka cluster. */
+  readonly cluster: string;
+  readonly group: string;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/**
+ * Base of the ledger's keys: the hash {owner, enqueued, reconciled} itself, `:c` the sorted set of chunks that
+ * hold unsettled offsets (members `<chunk>:<queue>`, score the chunk), `:u:<chunk>:<queue>` a chunk's offsets mod 512.
+ */
+export function ledgerKey(name: LedgerName, tag = ''): string {
+  const root = tag === '' ? ROOT : `${ROOT}:{${tag}}`;
+  return `${root}:ledger:${name.cluster}:${name.group}:${name.topic}:${name.partition}`;
+}

@@ -1,0 +1,62 @@
+-- Adds one batch of a partition's jobs to BullMQ queues, records their offsets and advances the ledger, all or
+-- nothing (rule 10). Jobs at or below `enqueued` are skipped: an earlier try of the same batch made them.
+--
+-- KEYS: ledger.
+-- ARGV: owner, incarnation, expected offset, offset to advance to, job id prefix, number of queues Q,
+--       then Q times {name, key prefix `bull:mail:`},
+--       then per job {offset, queue (1..Q), name, data, opts, timestamp, delay, priority}.
+-- Returns {status, enqueued, incarnation, used memory, created, already there, longest queue touched}
+--      or {'refused', enqueued, queue, why}.
+--
+-- `new_queue(prefix)`, `add_job(queue, id, name, data, opts, timestamp, delay, priority)` and `flush_queue(queue)`
+-- come from the adder that is put in front: add-bullmq.lua, or BullMQ's own scripts where that one is untested.
+
+local JOB_FIELDS = 8
+
+local base = KEYS[1]
+local owner, expected_incarnation, expected, last = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local id_prefix, queue_count = ARGV[5], tonumber(ARGV[6])
+
+local refused, enqueued, present = refusal(base, owner, expected_incarnation, expected)
+if refused then return refused end
+
+local queues = {}
+for i = 1, queue_count do
+  local name, prefix = ARGV[5 + 2 * i], ARGV[6 + 2 * i]
+  local why = queue_refusal(prefix)
+  if why then return { 'refused', enqueued, name, why } end
+  queues[i] = { name = name, prefix = prefix, chunks = {} }
+end
+if last <= enqueued then return { 'ok', enqueued, present, used_memory(), 0, 0, 0 } end
+
+for i = 1, queue_count do new_queue(queues[i]) end
+local created, existed = 0, 0
+for i = 7 + 2 * queue_count, #ARGV, JOB_FIELDS do
+  local offset = tonumber(ARGV[i])
+  if offset > enqueued then
+    local queue = queues[tonumber(ARGV[i + 1])]
+    local is_new = add_job(queue, id_prefix .. ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], ARGV[i + 7])
+    if is_new then created = created + 1 else existed = existed + 1 end
+    local slot = offset % CHUNK
+    local chunk = (offset - slot) / CHUNK
+    local members = queue.chunks[chunk]
+    if members == nil then
+      members = {}
+      queue.chunks[chunk] = members
+    end
+    members[#members + 1] = slot
+  end
+end
+
+local longest = 0
+for i = 1, queue_count do
+  local queue = queues[i]
+  for chunk, members in pairs(queue.chunks) do
+    local text = string.format('%.0f', chunk)
+    redis.call('SADD', chunk_key(base, text, queue.name), unpack(members))
+    redis.call('ZADD', base .. ':c', chunk, text .. ':' .. queue.name)
+  end
+  longest = math.max(longest, flush_queue(queue))
+end
+redis.call('HSET', base, 'enqueued', ARGV[4])
+return { 'ok', last, present, used_memory(), created, existed, longest }

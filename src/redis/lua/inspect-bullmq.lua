@@ -1,0 +1,69 @@
+-- Looks at unsettled offsets from a chunk upwards and settles those whose job is completed or gone (rule 12).
+-- Whole chunks are looked at, over all their queues, so that the answer speaks for a range without holes.
+--
+-- KEYS: ledger. ARGV: owner, incarnation, expected offset, job id prefix, queue prefix `bull:`, first chunk,
+-- jobs to look at (the last chunk is finished beyond it).
+-- Returns {status, enqueued, incarnation, used memory, end (looked at every offset of [first chunk * 512, end)),
+--          completed, absent, [unsettled offset...], [dead offset, queue, ...]}.
+
+local base = KEYS[1]
+local refused, enqueued, present = refusal(base, ARGV[1], ARGV[2], tonumber(ARGV[3]))
+if refused then return refused end
+
+local id_prefix, queue_prefix, first, budget = ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local completed, absent = 0, 0
+local unsettled, dead = {}, {}
+
+-- 'waiting' stands for every state that is not final.
+local function state_of(prefix, id)
+  local job = redis.pcall('HMGET', prefix .. id, 'name', 'finishedOn')
+  if job.err then return 'waiting' end
+  if not job[1] then return 'absent' end
+  if not job[2] then return 'waiting' end
+  if redis.call('ZSCORE', prefix .. 'failed', id) then return 'dead' end
+  return 'completed'
+end
+
+local function look_at(chunk, queue)
+  local prefix = queue_prefix .. queue .. ':'
+  local slots = redis.call('SMEMBERS', chunk_key(base, chunk, queue))
+  local settled = {}
+  for _, slot in ipairs(slots) do
+    local offset = string.format('%.0f', tonumber(chunk) * CHUNK + tonumber(slot))
+    local state = state_of(prefix, id_prefix .. offset)
+    if state == 'completed' then completed = completed + 1 elseif state == 'absent' then absent = absent + 1 end
+    if state == 'completed' or state == 'absent' then
+      settled[#settled + 1] = slot
+    else
+      unsettled[#unsettled + 1] = tonumber(offset)
+      if state == 'dead' then
+        dead[#dead + 1] = offset
+        dead[#dead + 1] = queue
+      end
+    end
+  end
+  if #settled > 0 or #slots == 0 then
+    settle(base, chunk, queue, #settled > 0 and settled or { -1 })
+  end
+  return #slots
+end
+
+local looked, position, stop = 0, 0, nil
+local page = redis.call('ZRANGE', base .. ':c', first, '(' .. first + 1000000, 'BYSCORE', 'LIMIT', 0, budget)
+for _, member in ipairs(page) do
+  local chunk, queue = string.match(member, '^(%d+):(.*)$')
+  if looked >= budget and tonumber(chunk) ~= position then
+    stop = tonumber(chunk)
+    break
+  end
+  position = tonumber(chunk)
+  looked = looked + look_at(chunk, queue)
+end
+
+local limit = enqueued + 1
+if stop then
+  limit = math.min(limit, stop * CHUNK)
+elseif #page == budget then
+  limit = math.min(limit, position * CHUNK)
+end
+return { 'ok', enqueued, present, used_memory(), limit, completed, absent, unsettled, dead }

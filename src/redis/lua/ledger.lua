@@ -1,0 +1,49 @@
+-- The ledger's checks, in front of every script that speaks for a partition.
+-- Nothing is written before `refusal` has answered nil: a Lua error rolls nothing back.
+
+local CHUNK = 512
+
+-- One uninterrupted history of this Redis. run_id changes with a restart, master_replid with a failover;
+-- run_id alone survives a failover there and back.
+local function incarnation()
+  local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+  local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+  return run_id .. '.' .. replid
+end
+
+local function used_memory()
+  return tonumber(string.match(redis.call('INFO', 'memory'), 'used_memory:(%d+)'))
+end
+
+local function is_of_type(key, wanted)
+  local found = redis.call('TYPE', key).ok
+  return found == wanted or found == 'none'
+end
+
+-- Why this caller may not act, as {status, enqueued, incarnation}; nil when it may.
+-- Also returns the present enqueued offset and incarnation. A ledger that has never enqueued stands at -1.
+local function refusal(base, owner, expected_incarnation, expected)
+  if not is_of_type(base, 'hash') or not is_of_type(base .. ':c', 'zset') then
+    return { 'corrupt', -1, base }
+  end
+  local present = incarnation()
+  local fields = redis.call('HMGET', base, 'owner', 'enqueued')
+  local enqueued = tonumber(fields[2] or '')
+  if fields[1] ~= owner then return { 'disowned', enqueued or -1, present } end
+  if present ~= expected_incarnation then return { 'reborn', enqueued or -1, present } end
+  if enqueued == nil and expected >= 0 then return { 'disowned', -1, present } end
+  enqueued = enqueued or -1
+  if enqueued < expected then return { 'behind', enqueued, present } end
+  return nil, enqueued, present
+end
+
+local function chunk_key(base, chunk, queue)
+  return base .. ':u:' .. chunk .. ':' .. queue
+end
+
+-- Takes settled offsets (mod 512) out of a chunk, and the chunk out of the index when it is empty.
+local function settle(base, chunk, queue, settled)
+  local key = chunk_key(base, chunk, queue)
+  redis.call('SREM', key, unpack(settled))
+  if redis.call('EXISTS', key) == 0 then redis.call('ZREM', base .. ':c', chunk .. ':' .. queue) end
+end
