@@ -76,11 +76,11 @@ export async function disconnect(redis: Redis): Promise<void> {
   redis.disconnect();
 }
 
-/** An error of the Redis client in Sluice's terms. */
+/** An error of the Redis client in Sluice's terms; without its command, which holds payloads. */
 export function redisError(name: string, error: unknown): SluiceError {
   const text = messageOf(error);
   const refuses = /^(OOM|READONLY|LOADING|BUSY|MASTERDOWN|NOREPLICAS|MISCONF|CLUSTERDOWN)\b/.exec(text);
   return refuses
-    ? new SluiceError('REDIS_REFUSES', `Redis ${name} refuses for now: ${text}`, { cause: error })
-    : new SluiceError('UNREACHABLE', `Redis ${name} does not answer: ${text}`, { cause: error });
+    ? new SluiceError('REDIS_REFUSES', `Redis ${name} refuses for now: ${text}`)
+    : new SluiceError('UNREACHABLE', `Redis ${name} does not answer: ${text}`);
 }

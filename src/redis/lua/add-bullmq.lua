@@ -13,7 +13,7 @@ local TYPES = {
 
 -- Why jobs must not be added to this queue, or nil. Versions before 6 move a paused queue's jobs to `paused` and
 -- rename that list over `wait` when it is resumed: what was added in between would be lost.
-function queue_refusal(prefix)
+local function queue_refusal(prefix)
   for suffix, wanted in pairs(TYPES) do
     if not is_of_type(prefix .. suffix, wanted) then return 'wrong-type ' .. prefix .. suffix end
   end
@@ -27,7 +27,7 @@ function queue_refusal(prefix)
   if redis.call('EXISTS', prefix .. 'paused') == 1 then return 'legacy-paused ' .. (version or 'unknown') end
 end
 
-function new_queue(queue)
+local function new_queue(queue)
   local prefix = queue.prefix
   local meta = redis.call('HMGET', prefix .. 'meta', 'opts.maxLenEvents', 'paused', 'concurrency', 'version')
   queue.max_events = meta[1]
@@ -61,7 +61,7 @@ local function add_prioritized(queue, id, priority)
 end
 
 -- False when the job is there already: then its hash holds the same record, and its place in the queue is its own.
-function add_job(queue, id, name, data, opts, timestamp, delay, priority)
+local function add_job(queue, id, name, data, opts, timestamp, delay, priority)
   queue.counted = queue.counted + 1
   local fields = redis.call('HSET', queue.prefix .. id, 'name', name, 'data', data, 'opts', opts,
     'timestamp', timestamp, 'delay', delay, 'priority', priority)
@@ -84,7 +84,7 @@ function add_job(queue, id, name, data, opts, timestamp, delay, priority)
 end
 
 -- Writes what the batch shares; returns how many jobs wait in the queue.
-function flush_queue(queue)
+local function flush_queue(queue)
   local prefix = queue.prefix
   local depth = 0
   if queue.counted > 0 then redis.call('INCRBY', prefix .. 'id', queue.counted) end
