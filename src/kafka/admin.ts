@@ -1,0 +1,79 @@
+/** Questions about topics and groups, over KafkaJS. Every answer comes within the client's retries or is UNREACHABLE. */
+import type { Log } from '../log.ts';
+import { within } from '../service.ts';
+import { createClient, kafkaError } from './client.ts';
+import type { KafkaConfig } from './config.ts';
+import { type Bounds, type Committed, type KafkaAdmin, partitionKey } from './consumer.ts';
+
+export function createKafkaAdmin(config: KafkaConfig, log: Log): KafkaAdmin {
+  const admin = createClient(config, log).admin();
+  let connecting: Promise<void> | undefined;
+
+  async function ask<T>(what: string, question: () => Promise<T>): Promise<T> {
+    try {
+      connecting ??= admin.connect();
+      await connecting;
+      return await question();
+    } catch (error) {
+      connecting = undefined;
+      throw kafkaError(what, config.brokers, error);
+    }
+  }
+
+  return {
+    start: () => ask('connecting', async () => undefined),
+
+    async stop(deadlineMs) {
+      await within(
+        deadlineMs,
+        admin.disconnect().catch(() => undefined),
+      );
+    },
+
+    clusterId: () => ask('asking for the cluster', async () => (await admin.describeCluster()).clusterId),
+
+    topics: () => ask('listing topics', () => admin.listTopics()),
+
+    committed: (groupId, topics) =>
+      ask('asking for committed offsets', async () => {
+        const answer = await admin.fetchOffsets({ groupId, topics: [...topics] });
+        const committed = new Map<string, Committed>();
+        for (const { topic, partitions } of answer) {
+          for (const { partition, offset, metadata } of partitions) {
+            if (Number(offset) < 0) continue;
+            committed.set(partitionKey({ topic, partition }), { offset: Number(offset), metadata: metadata ?? '' });
+          }
+        }
+        return committed;
+      }),
+
+    bounds: (topics) =>
+      ask('asking for the ends of topics', async () => {
+        const bounds = new Map<string, Bounds>();
+        const answers = await Promise.all(
+          topics.map(async (topic) => ({ topic, ends: await admin.fetchTopicOffsets(topic) })),
+        );
+        for (const { topic, ends } of answers) {
+          for (const { partition, low, high } of ends) {
+            bounds.set(partitionKey({ topic, partition }), { low: Number(low), high: Number(high) });
+          }
+        }
+        return bounds;
+      }),
+
+    ensureTopics: (topics) =>
+      ask('making topics', async () => {
+        const existing = new Set(await admin.listTopics());
+        const missing = topics.filter(({ topic }) => !existing.has(topic));
+        if (missing.length === 0) return;
+        await admin.createTopics({
+          waitForLeaders: true,
+          topics: missing.map(({ topic, partitions, config: settings = {} }) => ({
+            topic,
+            numPartitions: partitions,
+            configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
+          })),
+        });
+      }),
+  };
+}
