@@ -1,0 +1,83 @@
+/**
+ * Stage 2: from a record's bytes to an event, or to the reason why it is none. Nothing is thrown: a bad record is
+ * an expected outcome, and its neighbours flow on.
+ */
+import { isSluiceError, messageOf } from '../errors.ts';
+import type { Event } from '../job/job.ts';
+import type { KafkaRecord } from '../kafka/consumer.ts';
+import { decodeEnvelope } from '../schema/envelope.ts';
+import { unframe } from '../schema/framing.ts';
+import type { Schemas } from '../schema/schemas.ts';
+import type { TopicConfig } from './config.ts';
+
+export type RejectReason = 'tombstone' | 'undecodable' | 'invalid' | 'unroutable' | 'too-large' | 'drift';
+
+export interface Rejection {
+  readonly reason: RejectReason;
+  /** For a person: the field, the value's kind, what is allowed. */
+  readonly error: string;
+}
+
+export interface DecodedEvent {
+  readonly event: Event;
+  /** Unknown fields and enum values that were met. */
+  readonly drift: number;
+}
+
+/** A record larger than this would not fit a batch (P5). */
+export const LARGEST_RECORD_BYTES = 1_048_576;
+
+export type Decoder = (record: KafkaRecord) => DecodedEvent | Rejection;
+
+export function createDecoder(topic: TopicConfig, schemas: Schemas): Decoder {
+  const decode = { envelope, protobuf, json }[topic.record];
+  return (record) => {
+    const { value } = record;
+    if (value === null) return { reason: 'tombstone', error: 'the record has no value (a tombstone)' };
+    if (value.length > LARGEST_RECORD_BYTES) {
+      return {
+        reason: 'too-large',
+        error: `the record has ${value.length} bytes; at most ${LARGEST_RECORD_BYTES} are taken`,
+      };
+    }
+    try {
+      const decoded = decode(value, record, topic, schemas);
+      return topic.unknownFields === 'dead-letter' && decoded.drift > 0 ? driftRejection(decoded) : decoded;
+    } catch (error) {
+      return { reason: isSluiceError(error, 'SCHEMA') ? 'unroutable' : 'undecodable', error: messageOf(error) };
+    }
+  };
+}
+
+function driftRejection({ event, drift }: DecodedEvent): Rejection {
+  return { reason: 'drift', error: `${event.type}: ${drift} unknown fields or enum values` };
+}
+
+type Decode = (value: Buffer, record: KafkaRecord, topic: TopicConfig, schemas: Schemas) => DecodedEvent;
+
+const envelope: Decode = (value, record, _topic, schemas) => {
+  const { payload, type, ...about } = decodeEnvelope(value);
+  const { json: text, drift } = schemas.codec(type).decodeToJson(payload);
+  const event: Event = { createdAt: record.timestamp, ...about, key: about.key ?? keyOf(record), type, json: text };
+  return { event, drift };
+};
+
+const protobuf: Decode = (value, record, topic, schemas) => {
+  const type = topic.message as string;
+  const { json: text, drift } = schemas.codec(type).decodeToJson(unframe(value)?.body ?? value);
+  return { event: bare(type, text, record), drift };
+};
+
+const json: Decode = (value, record, topic, schemas) => {
+  const type = topic.message as string;
+  return { event: bare(type, schemas.codec(type).canonicalJson(value.toString('utf8')), record), drift: 0 };
+};
+
+function bare(type: string, text: string, record: KafkaRecord): Event {
+  const { headers, timestamp } = record;
+  return { type, json: text, key: keyOf(record), createdAt: timestamp, headers };
+}
+
+function keyOf({ key }: KafkaRecord): string | undefined {
+  return key === null ? undefined : key.toString('utf8');
+}

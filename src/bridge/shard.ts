@@ -1,0 +1,174 @@
+/**
+ * One Redis as the bridge sees it: the sink, the gate in front of it, and the two batches that may be under way.
+ * Readings come with every answer and from a sampler in between. A Redis that refuses or does not answer closes
+ * the gate; nothing here throws for it.
+ */
+import type { Clock } from '../clock.ts';
+import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Sink } from '../queue/sink.ts';
+import type { GateConfig } from '../redis/config.ts';
+import type { Service } from '../service.ts';
+import { type Cause, closed, decide, type GateState, type Thresholds, thresholds } from './gate.ts';
+import { Slots } from './slots.ts';
+
+const BATCHES_IN_FLIGHT = 2;
+const SAMPLE_OPEN_MS = 1_000;
+const SAMPLE_CLOSED_MS = 250;
+/** What a waiting BullMQ job takes beside its own text: hash, list entry, two events, ledger. */
+const JOB_OVERHEAD_BYTES = 700;
+
+export interface ShardOptions {
+  readonly sink: Sink;
+  readonly gate: GateConfig;
+  /** Queues whose depth the gate watches. */
+  readonly queues: () => readonly string[];
+  readonly onChange: (shard: Shard) => void;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+export class Shard implements Service {
+  readonly sink: Sink;
+  readonly slots = new Slots(BATCHES_IN_FLIGHT);
+  #state: GateState = { isOpen: false, cause: 'redis-away' };
+  #since: number;
+  #limits: Thresholds | undefined;
+  #usedBytes = 0;
+  #inFlightBytes = 0;
+  #depth = 0;
+  #running: Promise<void> | undefined;
+  readonly #options: ShardOptions;
+  readonly #stopping = new AbortController();
+
+  constructor(options: ShardOptions) {
+    this.sink = options.sink;
+    this.#options = options;
+    this.#since = options.clock.now();
+  }
+
+  get isOpen(): boolean {
+    return this.#state.isOpen;
+  }
+
+  /** What status and dashboard show. */
+  get view() {
+    return {
+      redis: this.sink.name,
+      isOpen: this.#state.isOpen,
+      cause: this.#state.cause,
+      since: this.#since,
+      usedBytes: this.#usedBytes,
+      closeAtBytes: this.#limits?.closeAtBytes ?? 0,
+      openAtBytes: this.#limits?.openAtBytes ?? 0,
+    };
+  }
+
+  /** Takes the first reading; rejects CONFIG or UNFIT when this Redis can never serve, keeps trying when it is away. */
+  async start(): Promise<void> {
+    await this.#sample();
+    this.#running = this.#sampleUntilStopped();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    await this.sink.close();
+  }
+
+  /** Bytes that a batch is expected to add, by its own text. */
+  static expectedBytes(textBytes: number, jobs: number): number {
+    return textBytes + jobs * JOB_OVERHEAD_BYTES;
+  }
+
+  /** Whether a batch of this size fits below the threshold; closes the gate when it does not. */
+  admit(bytes: number): boolean {
+    if (!this.isOpen || this.#limits === undefined) return false;
+    if (this.#usedBytes + this.#inFlightBytes + bytes < this.#limits.closeAtBytes) return true;
+    this.#become(closed(this.#state, 'memory'));
+    return false;
+  }
+
+  /** Brackets a batch on its way. */
+  sent(bytes: number): void {
+    this.#inFlightBytes += bytes;
+  }
+
+  answered(bytes: number): void {
+    this.#inFlightBytes -= bytes;
+  }
+
+  read(usedBytes: number, depth = this.#depth): void {
+    this.#usedBytes = usedBytes;
+    this.#depth = depth;
+    this.#options.metrics.redisUsedBytes.set({ redis: this.sink.name }, usedBytes);
+    if (this.#limits === undefined) return;
+    this.#become(decide(this.#state, { usedBytes, inFlightBytes: this.#inFlightBytes, depth }, this.#limits));
+  }
+
+  /** Closes the gate for a Redis that failed a call; the sampler opens it again. */
+  failed(error: unknown): void {
+    const cause: Cause = isSluiceError(error, 'REDIS_REFUSES') ? 'redis-refuses' : 'redis-away';
+    this.#become(closed(this.#state, cause), messageOf(error));
+  }
+
+  #become(next: GateState, reason?: string): void {
+    if (next === this.#state) return;
+    const { log, metrics, clock, onChange } = this.#options;
+    const isChange = next.isOpen !== this.#state.isOpen;
+    this.#state = next;
+    if (!isChange) return;
+    this.#since = clock.now();
+    const redis = this.sink.name;
+    metrics.gateOpen.set({ redis }, next.isOpen ? 1 : 0);
+    metrics.gateChanges.inc({ redis, to: next.isOpen ? 'open' : 'closed', cause: next.cause });
+    log.info({ ...this.view, since: undefined, reason }, next.isOpen ? 'gate opened' : 'gate closed');
+    onChange(this);
+  }
+
+  async #sampleUntilStopped(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(this.isOpen ? SAMPLE_OPEN_MS : SAMPLE_CLOSED_MS, signal);
+      if (signal.aborted) return;
+      await this.#sample().catch((error: unknown) => {
+        this.#options.log.error({ err: error, redis: this.sink.name }, 'this redis cannot be used');
+        this.#become(closed(this.#state, 'redis-refuses'));
+      });
+    }
+  }
+
+  async #sample(): Promise<void> {
+    try {
+      const memory = await this.sink.memory();
+      requireFit(this.sink.name, memory.evictionPolicy, memory.version);
+      this.#limits = thresholds(this.sink.name, this.#options.gate, memory.maxBytes, memory.systemBytes);
+      const depth = Number.isFinite(this.#limits.closeAtDepth) ? await this.#deepest() : 0;
+      this.read(memory.usedBytes, depth);
+    } catch (error) {
+      if (!isSluiceError(error, 'REDIS_REFUSES') && !isSluiceError(error, 'UNREACHABLE')) throw error;
+      this.failed(error);
+    }
+  }
+
+  async #deepest(): Promise<number> {
+    return Math.max(0, ...(await this.sink.depths(this.#options.queues())).values());
+  }
+}
+
+const OLDEST_MAJOR = 7;
+
+function requireFit(name: string, evictionPolicy: string, version: string): void {
+  if (evictionPolicy !== '' && evictionPolicy !== 'noeviction') {
+    throw new SluiceError(
+      'UNFIT',
+      `Redis ${name} evicts keys (maxmemory-policy ${evictionPolicy}), which loses jobs. ` +
+        'Set it: redis-cli CONFIG SET maxmemory-policy noeviction, and in redis.conf',
+    );
+  }
+  if (Number.parseInt(version, 10) < OLDEST_MAJOR) {
+    throw new SluiceError('UNFIT', `Redis ${name} is version ${version}; Sluice needs Redis 7.0 or Valkey 8 at least`);
+  }
+}
