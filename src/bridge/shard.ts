@@ -53,6 +53,11 @@ export class Shard implements Service {
     return this.#state.isOpen;
   }
 
+  /** Whether the last call was answered; a full Redis is, and can be looked at. */
+  get isReachable(): boolean {
+    return this.#state.isOpen || this.#state.cause !== 'redis-away';
+  }
+
   /** What status and dashboard show. */
   get view() {
     return {

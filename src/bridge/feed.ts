@@ -1,0 +1,179 @@
+/**
+ * Stages 1 to 5 for one fetched batch: cut it, decode, route, ask the gate, write the letters, enqueue. Two cuts may
+ * be on their way to a shard. Whatever is not acknowledged when this returns is read again from Kafka; what a lost
+ * reply left behind is skipped by the ledger.
+ */
+import type { Clock } from '../clock.ts';
+import { isSluiceError } from '../errors.ts';
+import type { BatchControl, KafkaRecord, RecordBatch } from '../kafka/consumer.ts';
+import type { Metrics } from '../metrics.ts';
+import { isFenced, type PlacedJob } from '../queue/sink.ts';
+import type { Decoder } from './decode.ts';
+import type { HeldPartition, HeldShard } from './held-partition.ts';
+import type { Letters, RejectedRecord } from './letters.ts';
+import type { Router } from './route.ts';
+import { Shard } from './shard.ts';
+
+const CUT_RECORDS = 500;
+const CUT_BYTES = 1_048_576;
+const CUTS_UNDER_WAY = 2;
+
+/** What a topic's records go through. */
+export interface Stages {
+  readonly decode: Decoder;
+  readonly route: Router;
+  readonly letters: Letters;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+/** Why feeding ended: all taken, the gate, a fence that no longer holds, a queue that refuses, letters that fail. */
+export type FeedEnd =
+  | { readonly kind: 'taken' | 'closed' | 'revoked' }
+  | { readonly kind: 'disowned'; readonly status: string }
+  | { readonly kind: 'refused'; readonly queue: string; readonly why: string }
+  | { readonly kind: 'letters'; readonly error: unknown };
+
+interface Cut {
+  readonly last: number;
+  readonly bytes: ReadonlyMap<Shard, number>;
+  readonly jobs: ReadonlyMap<string, PlacedJob[]>;
+  readonly rejected: readonly RejectedRecord[];
+}
+
+const TAKEN: FeedEnd = { kind: 'taken' };
+
+export async function feed(
+  held: HeldPartition,
+  batch: RecordBatch,
+  control: BatchControl,
+  stages: Stages,
+): Promise<FeedEnd> {
+  const underWay: Promise<FeedEnd>[] = [];
+  let end: FeedEnd = TAKEN;
+  for (const records of cuts(batch.records.filter(({ offset }) => offset >= held.position))) {
+    if (!control.isCurrent() || !held.isReady) end = { kind: 'revoked' };
+    else end = await feedCut(held, records, stages, underWay);
+    if (end.kind !== 'taken') break;
+    if (underWay.length >= CUTS_UNDER_WAY) end = (await underWay.shift()) ?? TAKEN;
+    if (end.kind !== 'taken') break;
+    await control.heartbeat();
+  }
+  const rest = await Promise.all(underWay);
+  end = [end, ...rest].find(({ kind }) => kind !== 'taken') ?? TAKEN;
+  if (held.isReady) {
+    held.rewindToAcked();
+    if (held.acked >= 0) control.resolve(held.acked);
+  }
+  return end;
+}
+
+async function feedCut(
+  held: HeldPartition,
+  records: readonly KafkaRecord[],
+  stages: Stages,
+  underWay: Promise<FeedEnd>[],
+): Promise<FeedEnd> {
+  stages.metrics.recordsRead.inc({ topic: held.topic }, records.length);
+  const cut = planCut(held, records, stages);
+  for (const [shard, bytes] of cut.bytes) if (!shard.admit(bytes)) return { kind: 'closed' };
+  try {
+    await writeLetters(held, cut, stages);
+  } catch (error) {
+    return { kind: 'letters', error };
+  }
+  if (!held.isReady) return { kind: 'revoked' };
+  underWay.push(send(held, cut, stages));
+  return TAKEN;
+}
+
+async function writeLetters(held: HeldPartition, { rejected, last }: Cut, { letters, metrics }: Stages): Promise<void> {
+  const due = rejected.filter(({ record }) => record.offset > held.letteredUpTo);
+  await letters.reject(held, due);
+  held.letteredUpTo = Math.max(held.letteredUpTo, last);
+  if (due.length > 0) metrics.recordsSettled.inc({ topic: held.topic, outcome: 'rejected' }, due.length);
+}
+
+/** Every shard that the topic can reach gets a batch, empty or not: its ledger advances with the others. */
+async function send(held: HeldPartition, cut: Cut, stages: Stages): Promise<FeedEnd> {
+  const ends = await Promise.all(held.shards.map((each) => sendToShard(held, each, cut, stages)));
+  return ends.find(({ kind }) => kind !== 'taken') ?? TAKEN;
+}
+
+async function sendToShard(held: HeldPartition, target: HeldShard, cut: Cut, { metrics }: Stages): Promise<FeedEnd> {
+  const { shard } = target;
+  const jobs = cut.jobs.get(shard.sink.name) ?? [];
+  const bytes = cut.bytes.get(shard) ?? 0;
+  shard.sent(bytes);
+  await shard.slots.take();
+  const expected = target.sent;
+  target.sent = cut.last;
+  try {
+    const reply = await shard.sink.enqueue(target.claim, expected, { jobs, last: cut.last });
+    if (reply.status === 'refused') return { kind: 'refused', queue: reply.queue, why: reply.why };
+    if (isFenced(reply)) return fenceEnd(target, expected, reply.status);
+    target.acked = Math.max(target.acked, reply.enqueued);
+    shard.read(reply.usedBytes, reply.depth);
+    countJobs(metrics, held.topic, jobs);
+    return TAKEN;
+  } catch (error) {
+    shard.failed(error);
+    if (!isSluiceError(error)) throw error;
+    return { kind: 'closed' };
+  } finally {
+    shard.slots.give();
+    shard.answered(bytes);
+  }
+}
+
+/** `behind` while an earlier batch is not acknowledged: that one failed, and both are sent again (rule 9). */
+function fenceEnd(target: HeldShard, expected: number, status: string): FeedEnd {
+  return status === 'behind' && target.acked < expected ? { kind: 'closed' } : { kind: 'disowned', status };
+}
+
+function countJobs(metrics: Metrics, topic: string, jobs: readonly PlacedJob[]): void {
+  const counts = new Map<string, number>();
+  for (const { job } of jobs) counts.set(job.queue, (counts.get(job.queue) ?? 0) + 1);
+  for (const [queue, count] of counts) metrics.jobsEnqueued.inc({ topic, queue }, count);
+}
+
+function planCut(held: HeldPartition, records: readonly KafkaRecord[], { decode, route, metrics, clock }: Stages): Cut {
+  const now = clock.now();
+  const jobs = new Map<string, PlacedJob[]>(held.shards.map(({ shard }) => [shard.sink.name, []]));
+  const textBytes = new Map<string, number>();
+  const rejected: RejectedRecord[] = [];
+  for (const record of records) {
+    if (held.isFinished(record.offset)) continue;
+    const decoded = decode(record);
+    const routed = 'reason' in decoded ? decoded : route(decoded.event, now);
+    if ('reason' in routed) {
+      rejected.push({ record, rejection: routed });
+      continue;
+    }
+    if ('drift' in decoded && decoded.drift > 0) metrics.schemaDrift.inc({ message: routed.job.name });
+    jobs.get(routed.shard)?.push({ offset: record.offset, job: routed.job });
+    textBytes.set(routed.shard, (textBytes.get(routed.shard) ?? 0) + routed.job.data.length);
+  }
+  const bytes = new Map(
+    held.shards.map(({ shard: each }) => {
+      const name = each.sink.name;
+      return [each, Shard.expectedBytes(textBytes.get(name) ?? 0, jobs.get(name)?.length ?? 0)];
+    }),
+  );
+  return { last: (records.at(-1) as KafkaRecord).offset, bytes, jobs, rejected };
+}
+
+function* cuts(records: readonly KafkaRecord[]): Generator<readonly KafkaRecord[]> {
+  let start = 0;
+  let bytes = 0;
+  for (let i = 0; i < records.length; i++) {
+    const size = (records[i] as KafkaRecord).value?.length ?? 0;
+    if (i > start && (i - start >= CUT_RECORDS || bytes + size > CUT_BYTES)) {
+      yield records.slice(start, i);
+      start = i;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  if (start < records.length) yield records.slice(start);
+}
