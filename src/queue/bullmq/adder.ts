@@ -1,0 +1,51 @@
+/**
+ * Which Lua adds the jobs: ours, which was compared with BullMQ's key by key, or, when another BullMQ than the
+ * compared one is installed, BullMQ's own text, called once a job inside the same fenced script. That one is slower
+ * and right by construction.
+ */
+import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import type { Log } from '../../log.ts';
+import { lua } from '../../redis/script.ts';
+
+interface BullScript {
+  readonly content: string;
+}
+
+const SCRIPTS = { addStandardJob: 9, addPrioritizedJob: 9, addDelayedJob: 6 } as const;
+
+/** Digest of the three scripts that add-bullmq.lua stands for (BullMQ 6.7.0). */
+const TESTED_DIGEST = '1e13bdc9ceabf138';
+
+/** The installed BullMQ's text of the scripts that add a job, by name. */
+export function installedScripts(): Record<keyof typeof SCRIPTS, string> {
+  const require = createRequire(import.meta.url);
+  const load = (name: keyof typeof SCRIPTS) =>
+    (require(`bullmq/dist/cjs/scripts/${name}-${SCRIPTS[name]}.js`) as Record<string, BullScript>)[name]?.content ?? '';
+  return {
+    addStandardJob: load('addStandardJob'),
+    addPrioritizedJob: load('addPrioritizedJob'),
+    addDelayedJob: load('addDelayedJob'),
+  };
+}
+
+export function digestOf(scripts: Record<string, string>): string {
+  return createHash('sha256').update(JSON.stringify(scripts)).digest('hex').slice(0, 16);
+}
+
+/** Each of BullMQ's scripts as a function of its KEYS and ARGV, behind the adder's three names. */
+export function stockAdder(scripts = installedScripts()): string {
+  const functions = Object.entries(scripts).map(([name, text]) => `local function ${name}(KEYS, ARGV)\n${text}\nend`);
+  return [...functions, lua('add-bullmq-checks'), lua('add-bullmq-stock')].join('\n');
+}
+
+export function leanAdder(): string {
+  return [lua('add-bullmq-checks'), lua('add-bullmq')].join('\n');
+}
+
+export function chooseAdder(log: Log): { adder: string; isStock: boolean } {
+  const scripts = installedScripts();
+  if (digestOf(scripts) === TESTED_DIGEST) return { adder: leanAdder(), isStock: false };
+  log.warn({}, 'the installed BullMQ is another than the tested one: its own scripts add the jobs, more slowly');
+  return { adder: stockAdder(scripts), isStock: true };
+}

@@ -1,0 +1,22 @@
+-- What must hold of a BullMQ queue before jobs are added to it, whichever adder writes them.
+
+local TYPES = {
+  wait = 'list', active = 'list', prioritized = 'zset', delayed = 'zset', marker = 'zset',
+  meta = 'hash', events = 'stream', id = 'string', pc = 'string',
+}
+
+-- Why jobs must not be added to this queue, or nil. Versions before 6 move a paused queue's jobs to `paused` and
+-- rename that list over `wait` when it is resumed: what was added in between would be lost.
+local function queue_refusal(prefix)
+  for suffix, wanted in pairs(TYPES) do
+    if not is_of_type(prefix .. suffix, wanted) then return 'wrong-type ' .. prefix .. suffix end
+  end
+  local meta = redis.call('HMGET', prefix .. 'meta', 'version', 'paused')
+  local version = meta[1]
+  if version then
+    local major = tonumber(string.match(version, '^bullmq:(%d+)%.') or string.match(version, '^bullmq%-pro:(%d+)%.'))
+    if major ~= 5 and major ~= 6 then return 'untested-version ' .. version end
+    if major == 5 and meta[2] then return 'paused-by ' .. version end
+  end
+  if redis.call('EXISTS', prefix .. 'paused') == 1 then return 'legacy-paused ' .. (version or 'unknown') end
+end

@@ -1,0 +1,28 @@
+-- The adder over BullMQ's own scripts, one call a job. Their text stands above as functions of (KEYS, ARGV).
+
+local function new_queue(queue)
+  local meta = queue.prefix .. 'meta'
+  if not redis.call('HGET', meta, 'version') then redis.call('HSET', meta, 'version', 'bullmq:6.7.0') end
+end
+
+-- BullMQ answers a job that is there already with its id, as it does a new one.
+local function add_job(queue, id, name, data, opts, timestamp, delay, priority)
+  local p = queue.prefix
+  local is_new = redis.call('EXISTS', p .. id) == 0
+  local packed = cmsgpack.pack({ p, id, name, timestamp })
+  local args = { packed, data, cmsgpack.pack(cjson.decode(opts)) }
+  if delay ~= '0' then
+    addDelayedJob({ p .. 'marker', p .. 'meta', p .. 'id', p .. 'delayed', p .. 'completed', p .. 'events' }, args)
+  elseif priority ~= '0' then
+    addPrioritizedJob({ p .. 'marker', p .. 'meta', p .. 'id', p .. 'prioritized', p .. 'delayed', p .. 'completed',
+      p .. 'active', p .. 'events', p .. 'pc' }, args)
+  else
+    addStandardJob({ p .. 'wait', p .. 'paused', p .. 'meta', p .. 'id', p .. 'completed', p .. 'delayed', p .. 'active',
+      p .. 'events', p .. 'marker' }, args)
+  end
+  return is_new
+end
+
+local function flush_queue(queue)
+  return redis.call('LLEN', queue.prefix .. 'wait')
+end

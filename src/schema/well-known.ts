@@ -1,0 +1,132 @@
+/**
+ * Google's well-known types: JSON of their own kind. Each says how its fields (as generic proto3 JSON) become that
+ * JSON, and how that JSON, once checked, becomes fields again.
+ * Source: protobuf.dev/programming-guides/json.
+ */
+import type { Json } from './schemas.ts';
+
+export interface WellKnown {
+  /** What is allowed, for a person. */
+  readonly allowed: string;
+  /** From the message's own fields, defaults absent. */
+  fromFields(fields: { readonly [name: string]: Json }): Json;
+  /** To the message's own fields; undefined when the JSON is not of this kind. */
+  toFields(json: Json): { readonly [name: string]: Json } | undefined;
+}
+
+const MIN_SECONDS = -62_135_596_800;
+const MAX_SECONDS = 253_402_300_799;
+const MAX_DURATION_SECONDS = 315_576_000_000;
+
+/** 0, 3, 6 or 9 digits, as protobuf prints them. */
+function fraction(nanos: number): string {
+  if (nanos === 0) return '';
+  const digits = String(nanos).padStart(9, '0');
+  return `.${digits.replace(/(000){1,2}$/, '')}`;
+}
+
+function toNanos(digits: string | undefined): number {
+  return Number((digits ?? '').padEnd(9, '0'));
+}
+
+const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/;
+
+const timestamp: WellKnown = {
+  allowed: 'an RFC 3339 time such as "2026-01-31T12:00:00Z"',
+  fromFields: ({ seconds = '0', nanos = 0 }) =>
+    new Date(Number(seconds) * 1000).toISOString().replace(/\.\d+Z$/, `${fraction(Number(nanos))}Z`),
+  toFields: (json) => {
+    const match = typeof json === 'string' ? RFC_3339.exec(json) : null;
+    if (match === null) return undefined;
+    const [, day, time, digits, zone] = match as unknown as [string, string, string, string | undefined, string];
+    const seconds = Date.parse(`${day}T${time}${zone.toUpperCase()}`) / 1000;
+    const isReal = Number.isInteger(seconds) && isCalendarDay(day);
+    if (!isReal || seconds < MIN_SECONDS || seconds > MAX_SECONDS) return undefined;
+    return { seconds: String(seconds), nanos: toNanos(digits) };
+  },
+};
+
+/** Date.parse moves the 30th of February to March. */
+function isCalendarDay(day: string): boolean {
+  const time = Date.parse(`${day}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(day);
+}
+
+const duration: WellKnown = {
+  allowed: 'seconds with an s, such as "1.5s"',
+  fromFields: ({ seconds = '0', nanos = 0 }) => {
+    const isNegative = Number(seconds) < 0 || Number(nanos) < 0;
+    return `${isNegative ? '-' : ''}${String(seconds).replace('-', '')}${fraction(Math.abs(Number(nanos)))}s`;
+  },
+  toFields: (json) => {
+    const match = typeof json === 'string' ? /^(-?)(\d{1,12})(?:\.(\d{1,9}))?s$/.exec(json) : null;
+    if (match === null || Number(match[2]) > MAX_DURATION_SECONDS) return undefined;
+    const sign = match[1] === '-' ? -1 : 1;
+    const nanos = toNanos(match[3]) * sign;
+    return { seconds: String(Number(match[2]) * sign), nanos: nanos === 0 ? 0 : nanos };
+  },
+};
+
+const fieldMask: WellKnown = {
+  allowed: 'field names separated by commas, such as "user.name,user.email"',
+  fromFields: ({ paths = [] }) =>
+    (paths as readonly string[])
+      .map((path) => path.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase()))
+      .join(','),
+  toFields: (json) => {
+    if (typeof json !== 'string' || !/^[A-Za-z0-9.,]*$/.test(json)) return undefined;
+    const paths = json === '' ? [] : json.split(',');
+    return { paths: paths.map((path) => path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)) };
+  },
+};
+
+const struct: WellKnown = {
+  allowed: 'an object',
+  fromFields: ({ fields = {} }) => fields,
+  toFields: (json) =>
+    typeof json === 'object' && json !== null && !Array.isArray(json) ? { fields: json } : undefined,
+};
+
+const listValue: WellKnown = {
+  allowed: 'an array',
+  fromFields: ({ values = [] }) => values,
+  toFields: (json) => (Array.isArray(json) ? { values: json as Json[] } : undefined),
+};
+
+const value: WellKnown = {
+  allowed: 'any JSON value',
+  fromFields: (fields) => ('nullValue' in fields ? null : (Object.values(fields)[0] ?? null)),
+  toFields: (json) => {
+    if (json === null) return { nullValue: 'NULL_VALUE' };
+    if (typeof json === 'number') return { numberValue: json };
+    if (typeof json === 'string') return { stringValue: json };
+    if (typeof json === 'boolean') return { boolValue: json };
+    return Array.isArray(json) ? { listValue: json as Json[] } : { structValue: json };
+  },
+};
+
+function wrapper(allowed: string, fallback: Json): WellKnown {
+  return { allowed, fromFields: ({ value: wrapped = fallback }) => wrapped, toFields: (json) => ({ value: json }) };
+}
+
+const WELL_KNOWN: Readonly<Record<string, WellKnown>> = {
+  'google.protobuf.Timestamp': timestamp,
+  'google.protobuf.Duration': duration,
+  'google.protobuf.FieldMask': fieldMask,
+  'google.protobuf.Struct': struct,
+  'google.protobuf.ListValue': listValue,
+  'google.protobuf.Value': value,
+  'google.protobuf.DoubleValue': wrapper('a number', 0),
+  'google.protobuf.FloatValue': wrapper('a number', 0),
+  'google.protobuf.Int64Value': wrapper('an integer', '0'),
+  'google.protobuf.UInt64Value': wrapper('an integer', '0'),
+  'google.protobuf.Int32Value': wrapper('an integer', 0),
+  'google.protobuf.UInt32Value': wrapper('an integer', 0),
+  'google.protobuf.BoolValue': wrapper('true or false', false),
+  'google.protobuf.StringValue': wrapper('a string', ''),
+  'google.protobuf.BytesValue': wrapper('base64 text', ''),
+};
+
+export function wellKnown(fullName: string): WellKnown | undefined {
+  return Object.hasOwn(WELL_KNOWN, fullName) ? WELL_KNOWN[fullName] : undefined;
+}
