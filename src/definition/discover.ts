@@ -1,0 +1,119 @@
+/**
+ * Finds the workers: every .ts, .mts, .js, .mjs and .cjs file under a folder, but tests, declarations, and names that
+ * begin with `_` or `.`. All errors are SluiceError WORKER and name the file; nothing is passed over in silence.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join, relative, resolve, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
+import type { Schemas } from '../schema/schemas.ts';
+import { isWorkerDefinition } from './define.ts';
+import type { WorkerDefinition } from './worker.ts';
+
+export interface WorkerSet {
+  /** By message type. */
+  get(message: string): WorkerDefinition | undefined;
+  all(): readonly { readonly file: string; readonly definition: WorkerDefinition }[];
+  queues(): readonly string[];
+}
+
+const WORKER_FILE = /\.(ts|mts|cts|js|mjs|cjs)$/;
+const NO_WORKER_FILE = /\.d\.[mc]?ts$|\.(test|spec)\.[mc]?[jt]s$/;
+
+export async function discoverWorkers(dir: string, schemas: Schemas): Promise<WorkerSet> {
+  const found: { file: string; definition: WorkerDefinition }[] = [];
+  for (const file of workerFiles(resolve(dir))) {
+    const definitions = await load(file);
+    for (const definition of definitions) {
+      requireSchema(file, definition, schemas);
+      const twin = found.find((other) => other.definition.message === definition.message);
+      if (twin !== undefined) {
+        throw new SluiceError(
+          'WORKER',
+          `two workers for ${definition.message}: ${shown(twin.file)} and ${shown(file)}; a message has one worker`,
+        );
+      }
+      found.push({ file, definition });
+    }
+  }
+  return workerSet(found);
+}
+
+export function workerSet(found: readonly { file: string; definition: WorkerDefinition }[]): WorkerSet {
+  const byMessage = new Map(found.map(({ definition }) => [definition.message, definition]));
+  return {
+    get: (message) => byMessage.get(message),
+    all: () => found,
+    queues: () => [...new Set(found.map(({ definition }) => definition.queue))].sort(),
+  };
+}
+
+function workerFiles(dir: string): string[] {
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && WORKER_FILE.test(entry.name) && !NO_WORKER_FILE.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) =>
+      relative(dir, file)
+        .split(sep)
+        .every((part) => !/^[._]|^node_modules$/.test(part)),
+    )
+    .sort();
+}
+
+async function load(file: string): Promise<WorkerDefinition[]> {
+  const module = await importWorker(file);
+  const exported = Object.values(module).flatMap((each) => (isCommonJs(each) ? Object.values(each) : [each]));
+  const definitions = [...new Set(exported.filter(isWorkerDefinition))];
+  if (definitions.length > 0) return definitions;
+  throw new SluiceError(
+    'WORKER',
+    `${shown(file)}: exports no worker; write: export default defineWorker('pkg.Message', { run(message) {} }), or begin the file's name with _ if it is none`,
+  );
+}
+
+/** A CommonJS module arrives as one default export that holds its exports. */
+function isCommonJs(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !isWorkerDefinition(value);
+}
+
+async function importWorker(file: string): Promise<Record<string, unknown>> {
+  try {
+    return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw new SluiceError('WORKER', `${placeOf(file, error)}: ${explain(error)}`, { cause: error });
+  }
+}
+
+function explain(error: unknown): string {
+  const code: unknown = Reflect.get(Object(error), 'code');
+  if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
+    return `${messageOf(error)}: Node strips types and does not compile; avoid enum, namespace and parameter properties, or compile the folder and pass it by --workers`;
+  }
+  if (code === 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING') {
+    return 'Node runs no TypeScript under node_modules; compile these workers and pass the folder by --workers';
+  }
+  if (code === 'ERR_INVALID_TYPESCRIPT_SYNTAX') return `not valid TypeScript: ${messageOf(error)}`;
+  return isSluiceError(error) ? error.message : `cannot be loaded: ${messageOf(error)}`;
+}
+
+/** The file, with the line where Node names one: in its stack, or above a syntax error's text. */
+function placeOf(file: string, error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const at = stack.indexOf(file);
+  const line = at < 0 ? undefined : /^:(\d+)/.exec(stack.slice(at + file.length))?.[1];
+  return line === undefined ? shown(file) : `${shown(file)}:${line}`;
+}
+
+function requireSchema(file: string, { message }: WorkerDefinition, schemas: Schemas): void {
+  try {
+    schemas.codec(message);
+  } catch (error) {
+    throw new SluiceError('WORKER', `${shown(file)}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function shown(file: string): string {
+  const near = relative(process.cwd(), file);
+  return near.startsWith('..') ? file : near;
+}

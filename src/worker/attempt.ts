@@ -1,0 +1,127 @@
+/**
+ * One attempt, as a pipeline: find the worker, read the data, run, classify. Knows no queue library; what it is
+ * given and what it answers are plain data. It never throws: whatever goes wrong is an outcome.
+ */
+import { createHash } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import { isOutcome } from '../definition/outcomes.ts';
+import type { CollectorPort, Outcome, WorkerContext, WorkerDefinition } from '../definition/worker.ts';
+import { messageOf, SluiceError } from '../errors.ts';
+import { sourceOf } from '../job/identity.ts';
+import type { JobAbout } from '../job/job.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Schemas } from '../schema/schemas.ts';
+
+/** A job as its queue hands it over. */
+export interface TakenJob {
+  readonly id: string;
+  readonly queue: string;
+  readonly name: string;
+  /** Parsed JSON. */
+  readonly data: unknown;
+  readonly about: JobAbout | undefined;
+  /** From 1. */
+  readonly attempt: number;
+}
+
+export interface AttemptContext {
+  readonly workers: {
+    get(message: string): WorkerDefinition | undefined;
+    all(): readonly { readonly definition: WorkerDefinition }[];
+  };
+  readonly schemas: Schemas;
+  readonly portFor: (eventId: string) => CollectorPort;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+/** `signal` fires when the job must be let go: on stop, and when its lock is lost. */
+export async function attempt(job: TakenJob, signal: AbortSignal, context: AttemptContext): Promise<Outcome> {
+  const started = context.clock.now();
+  const definition = context.workers.get(job.name);
+  const outcome =
+    definition === undefined ? unknownMessage(job, context) : await readAndRun(definition, job, signal, context);
+  // A name that nobody knows must not become a label: anybody can write one.
+  const message = definition?.message ?? 'unknown';
+  context.metrics.attempts.inc({ message, outcome: outcome.kind });
+  context.metrics.attemptSeconds.observe({ message }, (context.clock.now() - started) / 1000);
+  return outcome;
+}
+
+function unknownMessage({ name }: TakenJob, { workers }: AttemptContext): Outcome {
+  const known = workers.all().map(({ definition }) => definition.message);
+  return { kind: 'dead', reason: `no worker runs ${name}; known: ${known.join(', ') || 'none'}` };
+}
+
+async function readAndRun(
+  definition: WorkerDefinition,
+  job: TakenJob,
+  signal: AbortSignal,
+  context: AttemptContext,
+): Promise<Outcome> {
+  let message: unknown;
+  try {
+    message = context.schemas.codec(job.name).fromJson(job.data);
+  } catch (error) {
+    return { kind: 'dead', reason: `the job's data does not fit ${job.name}: ${messageOf(error)}`, cause: error };
+  }
+  return run(definition, message, job, signal, context);
+}
+
+async function run(
+  definition: WorkerDefinition,
+  message: unknown,
+  job: TakenJob,
+  signal: AbortSignal,
+  context: AttemptContext,
+): Promise<Outcome> {
+  const timeout = new AbortController();
+  const timer = setTimeout(() => {
+    timeout.abort(new SluiceError('TIMEOUT', `the worker took longer than ${definition.timeoutMs} ms`));
+  }, definition.timeoutMs);
+  const either = AbortSignal.any([signal, timeout.signal]);
+  try {
+    const result = await untilAborted(either, async () => definition.run(message, workerContext(job, either, context)));
+    return isOutcome(result) ? result : { kind: 'done' };
+  } catch (error) {
+    return { kind: 'retry', reason: messageOf(error), cause: error };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A worker that does not listen to its signal is left behind: its result no longer counts. */
+function untilAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    work()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+function workerContext(job: TakenJob, signal: AbortSignal, { log, portFor }: AttemptContext): WorkerContext {
+  const { about = {}, queue, id, name } = job;
+  const source = sourceOf(id);
+  const eventId = about.id ?? eventIdOf(queue, id);
+  return {
+    log: log.child({ queue, jobId: id, message: name, attempt: job.attempt }),
+    signal,
+    attempt: job.attempt,
+    key: about.key,
+    eventId,
+    headers: about.headers ?? {},
+    source: source && { topic: source.topic, partition: source.partition, offset: source.offset },
+    collector: portFor(eventId),
+  };
+}
+
+/** A UUID (version 8: by hash) that a job keeps through retries and redelivery. */
+function eventIdOf(queue: string, id: string): string {
+  const hex = createHash('sha256').update(`${queue}\n${id}`).digest('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

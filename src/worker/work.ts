@@ -1,0 +1,68 @@
+/** The worker role: one host for each queue that this process serves. */
+
+import type { WorkerSet } from '../definition/discover.ts';
+import type { QueueConfig } from '../queue/config.ts';
+import type { RedisConfig } from '../redis/config.ts';
+import { connect, disconnect, type Redis } from '../redis/connection.ts';
+import type { Service } from '../service.ts';
+import type { AttemptContext } from './attempt.ts';
+import type { Host } from './host.ts';
+import { createBullHost } from './hosts/bullmq.ts';
+
+export interface WorkOptions extends AttemptContext {
+  readonly config: {
+    readonly redis: Readonly<Record<string, RedisConfig>>;
+    readonly queues: Readonly<Record<string, QueueConfig>>;
+  };
+  readonly workers: WorkerSet;
+}
+
+export interface Work extends Service {
+  /** Jobs that run at the moment, by queue. */
+  busy(): Readonly<Record<string, number>>;
+}
+
+const DEFAULT_CONCURRENCY = 50;
+const DEFAULT_REDIS = 'main';
+
+export function createWork(options: WorkOptions): Work {
+  const { config, workers, log } = options;
+  const connections = new Map<string, Redis>();
+  const queues = [...new Set([...workers.queues(), ...Object.keys(config.queues)])].sort();
+
+  function connectionTo(name: string, redis: RedisConfig): Redis {
+    const known = connections.get(name);
+    if (known !== undefined) return known;
+    const connection = connect(name, redis, 'worker', log);
+    connections.set(name, connection);
+    return connection;
+  }
+
+  const hosts: readonly Host[] = queues.map((queue) => {
+    const settings = config.queues[queue];
+    const name = settings?.redis ?? DEFAULT_REDIS;
+    const redis = config.redis[name] as RedisConfig;
+    const concurrency = settings?.concurrency ?? DEFAULT_CONCURRENCY;
+    return createBullHost({
+      ...options,
+      queue,
+      prefix: redis.prefix,
+      concurrency,
+      connection: connectionTo(name, redis),
+    });
+  });
+
+  return {
+    async start() {
+      await Promise.all(hosts.map((host) => host.start()));
+      log.info({ queues: queues.length, workers: workers.all().length }, 'workers started');
+    },
+
+    async stop(deadlineMs) {
+      await Promise.all(hosts.map((host) => host.stop(deadlineMs)));
+      await Promise.all([...connections.values()].map(disconnect));
+    },
+
+    busy: () => Object.fromEntries(hosts.map((host) => [host.queue, host.busy])),
+  };
+}
