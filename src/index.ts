@@ -22,8 +22,9 @@ export { isSluiceError, SluiceError } from './errors.ts';
 // biome-ignore lint/suspicious/noEmptyInterface: filled in by generated declarations
 export interface Messages {}
 
-/** The TypeScript form of a message type. */
-export type MessageOf<Name extends string> = Name extends keyof Messages ? Messages[Name] : Record<string, unknown>;
+/** The TypeScript form of a message type; anything goes until `sluice types` has been run. */
+// biome-ignore lint/suspicious/noExplicitAny: a fresh clone compiles before its types exist
+export type MessageOf<Name extends string> = Name extends keyof Messages ? Messages[Name] : Record<string, any>;
 
 /**
  * Defines the worker of a message type. Export it from a file in `workers/`.

@@ -23,3 +23,17 @@ export function ledgerKey(name: LedgerName, tag = ''): string {
   const root = tag === '' ? ROOT : `${ROOT}:{${tag}}`;
   return `${root}:ledger:${name.cluster}:${name.group}:${name.topic}:${name.partition}`;
 }
+
+export function beaconKey(role: string, id: string): string {
+  return `${ROOT}:alive:${role}:${id}`;
+}
+
+export const beaconPattern = `${ROOT}:alive:*`;
+
+export function gateKey(redis: string): string {
+  return `${ROOT}:gate:${redis}`;
+}
+
+export function gateHistoryKey(redis: string): string {
+  return `${ROOT}:gate-history:${redis}`;
+}

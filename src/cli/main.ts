@@ -1,0 +1,122 @@
+/**
+ * The command line: argv to a command, errors to exit codes. Commands are loaded when they are called, so that
+ * `--help` is quick. Data goes to stdout, everything else to stderr.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { isSluiceError, messageOf } from '../errors.ts';
+import type { CommonFlags } from './context.ts';
+import { EXIT, exitCodeOf } from './exit.ts';
+import type { Role } from './roles.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+let exitCode: number = EXIT.ok;
+
+const program = new Command('sluice')
+  .description('Kafka to BullMQ and Sidekiq, each job once, without ever drowning Redis.')
+  .version(version)
+  .exitOverride()
+  .showSuggestionAfterError()
+  .configureHelp({ showGlobalOptions: true });
+
+function command(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('-c, --config <file>', 'configuration file (default: sluice.config.ts)')
+    .option('--workers <folder>', 'folder of the worker files')
+    .option('--proto <folder>', 'folder of .proto files; may be repeated', collect)
+    .option('--log-level <level>', 'debug, info, warn, error or silent');
+}
+
+function collect(value: string, earlier: string[] = []): string[] {
+  return [...earlier, value];
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number is allowed');
+  return Number(text);
+}
+
+/** A command's action answers its exit code. */
+function action<A extends unknown[]>(run: (...args: A) => Promise<number>): (...args: A) => Promise<void> {
+  return async (...args) => {
+    exitCode = await run(...args);
+  };
+}
+
+command('up', 'run everything: bridge, workers, dashboard; each in a process of its own, started again when it ends')
+  .option('--single-process', 'all roles in this process, for debugging')
+  .action(action(async (flags: CommonFlags & { singleProcess?: boolean }) => (await import('./up.ts')).up(flags)));
+
+const ROLE_COMMANDS: readonly [Role, string][] = [
+  ['bridge', 'take records from Kafka and enqueue them as jobs'],
+  ['work', 'run the workers on their queues'],
+  ['dashboard', 'serve the dashboard'],
+];
+for (const [role, description] of ROLE_COMMANDS) {
+  command(role, description).action(
+    action(async (flags: CommonFlags) => (await import('./up.ts')).runRole(role, flags)),
+  );
+}
+
+command('produce [type]', 'produce events of a message type, from --json, a file of lines or stdin')
+  .option('--json <text>', 'one message as proto3 JSON')
+  .option('--file <file>', 'a file with one message a line')
+  .option('--via <way>', 'kafka or redis', 'kafka')
+  .option('--topic <topic>', 'topic to produce to', 'sluice.jobs')
+  .option('--key <key>', 'key of the events')
+  .option('--queue <queue>', 'queue of the jobs')
+  .option('--delay <ms>', 'run the jobs so much later', wholeNumber)
+  .option('--attempts <n>', 'attempts until a job is dead', wholeNumber)
+  .option('--priority <n>', '1, the most urgent, to 2097151', wholeNumber)
+  .action(action(async (type, flags) => (await import('./produce.ts')).produce(type, flags)));
+
+command('status', 'how things stand: lag, gates, queues, who is alive')
+  .option('--json', 'as one JSON object')
+  .option('--watch', 'again every two seconds')
+  .action(action(async (flags) => (await import('./status.ts')).status(flags)));
+
+command('types', 'write the TypeScript types of all messages')
+  .option('--check', 'write nothing; fail when the file is not up to date')
+  .option('--out <file>', 'file to write', 'sluice-types.d.ts')
+  .action(action(async (flags) => (await import('./types.ts')).types(flags)));
+
+const create = program.command('new').description('write the files of something new');
+create
+  .command('worker <name>')
+  .description('a .proto, a worker and its test, such as: sluice new worker SendWelcome')
+  .option('--message <type>', 'full name of the message type')
+  .option('--workers <folder>', 'folder of the worker files', 'workers')
+  .option('--proto <folder>', 'folder of the .proto files', 'proto')
+  .action(action(async (name, flags) => (await import('./new-worker.ts')).newWorkerCommand(name, flags)));
+
+const config = program.command('config').description('the configuration');
+config
+  .command('show')
+  .description('print the configuration as it is in force, secrets masked')
+  .option('-c, --config <file>', 'configuration file (default: sluice.config.ts)')
+  .option('--sources', 'say where each value is from')
+  .option('--json', 'as one JSON object')
+  .action(action(async (flags) => (await import('./show-config.ts')).showConfig(flags)));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  exitCode = failed(error);
+}
+process.exit(exitCode);
+
+function failed(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const text = isSluiceError(error)
+    ? messageOf(error)
+    : error instanceof Error
+      ? (error.stack ?? error.message)
+      : String(error);
+  process.stderr.write(`sluice: ${text}\n`);
+  return exitCodeOf(error);
+}

@@ -1,0 +1,86 @@
+/** The roles that run until they are told to stop, each as a service, from configuration. */
+import { hostname } from 'node:os';
+import { createBridge } from '../bridge/bridge.ts';
+import { createCollector } from '../collector/collector.ts';
+import { portFor } from '../collector/port.ts';
+import { createBeacon, recordGate } from '../presence/presence.ts';
+import type { RedisConfig } from '../redis/config.ts';
+import { connect, disconnect } from '../redis/connection.ts';
+import type { Service } from '../service.ts';
+import { createWork } from '../worker/work.ts';
+import { type Context, schemasFor, workersFor } from './context.ts';
+
+export const ROLES = ['bridge', 'work', 'dashboard'] as const;
+export type Role = (typeof ROLES)[number];
+
+type MakeRole = (context: Context, onFatal: (error: Error) => void) => Promise<Service>;
+
+const MAKE: Readonly<Record<Role, MakeRole>> = { bridge: makeBridge, work: makeWork, dashboard: makeDashboard };
+
+export function makeRole(role: Role, context: Context, onFatal: (error: Error) => void): Promise<Service> {
+  return MAKE[role](context, onFatal);
+}
+
+async function makeBridge(context: Context, onFatal: (error: Error) => void): Promise<Service> {
+  const { config, log, metrics, clock } = context;
+  const schemas = schemasFor(config);
+  const workers = await workersFor(config, schemas);
+  const redis = connect('main', mainRedis(context), 'command', log);
+  const bridge = createBridge({
+    config,
+    schemas,
+    treatment: (type) => workers.get(type),
+    log,
+    metrics,
+    clock,
+    onFatal,
+    onGate: (view) => void recordGate(redis, view, clock.now()),
+  });
+  const beacon = createBeacon(redis, { role: 'bridge', id: identity(), detail: () => bridge.view() }, clock);
+  return inOrder([bridge, beacon], () => disconnect(redis));
+}
+
+async function makeWork(context: Context): Promise<Service> {
+  const { config, log, metrics, clock } = context;
+  const schemas = schemasFor(config);
+  const workers = await workersFor(config, schemas);
+  const collector = createCollector(config.collector, { log, metrics, clock });
+  const work = createWork({
+    config,
+    workers,
+    schemas,
+    portFor: (eventId) => portFor(collector, eventId),
+    log,
+    metrics,
+    clock,
+  });
+  const redis = connect('main', mainRedis(context), 'command', log);
+  const beacon = createBeacon(redis, { role: 'work', id: identity(), detail: () => ({ busy: work.busy() }) }, clock);
+  return inOrder([collector, work, beacon], () => disconnect(redis));
+}
+
+async function makeDashboard({ config, log }: Context): Promise<Service> {
+  const { createDashboard } = await import('../dashboard/dashboard.ts');
+  return createDashboard({ config: config.dashboard, redis: config.redis, queues: config.queues, log });
+}
+
+function mainRedis({ config }: Context): RedisConfig {
+  return config.redis.main as RedisConfig;
+}
+
+function identity(): string {
+  return `${hostname()}-${process.pid}`;
+}
+
+/** Starts in the given order, stops in the reverse one. */
+function inOrder(services: readonly Service[], afterwards: () => Promise<void>): Service {
+  return {
+    async start() {
+      for (const service of services) await service.start();
+    },
+    async stop(deadlineMs) {
+      for (const service of [...services].reverse()) await service.stop(deadlineMs);
+      await afterwards();
+    },
+  };
+}

@@ -1,0 +1,5 @@
+/** The entry `sluice/producer`: light, for programs that only produce. */
+export { isSluiceError, SluiceError } from './errors.ts';
+export type { EventOptions } from './producer/options.ts';
+export { createProducer, type OutgoingEvent, type Producer } from './producer/producer.ts';
+export type { ProducerSettings } from './producer/settings.ts';

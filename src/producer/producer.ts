@@ -1,0 +1,95 @@
+/**
+ * Produces events, to Kafka or straight to a queue, by the same calls with the same checks; the worker sees the same
+ * job. `send` resolves when the event is durable where it went. Nothing is sent when anything of a call is invalid;
+ * what is away for longer than the client's tries is UNREACHABLE, and whether the event arrived is then unknown.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Event } from '../job/job.ts';
+import { type Log, silentLog } from '../log.ts';
+import { loadSchemas } from '../schema/load.ts';
+import type { Schemas } from '../schema/schemas.ts';
+import { checkOptions, type EventOptions } from './options.ts';
+import { type ProducerSettings, type Settings, settle } from './settings.ts';
+
+export interface OutgoingEvent extends EventOptions {
+  readonly type: string;
+  /** The TypeScript form of the message, or proto3 JSON. */
+  readonly message: unknown;
+}
+
+export interface Producer {
+  send(type: string, message: unknown, options?: EventOptions): Promise<void>;
+  /** Either every event is acked, or the call rejects. */
+  sendMany(events: readonly OutgoingEvent[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** An event that has passed its checks, with what each way needs of it. */
+export interface CheckedEvent {
+  readonly event: Event;
+  readonly payload: () => Uint8Array;
+  readonly topic: string | undefined;
+}
+
+/** One way for events to go. */
+export interface Transport {
+  send(events: readonly CheckedEvent[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function createProducer(settings: ProducerSettings = {}, log: Log = silentLog): Producer {
+  const resolved = settle(settings);
+  const schemas = settings.schemas ?? loadSchemas(resolved.proto);
+  let opening: Promise<Transport> | undefined;
+
+  /** Loaded when it is first needed: one way does not pay for the other. */
+  function transport(): Promise<Transport> {
+    opening ??= open(resolved, schemas, log);
+    return opening;
+  }
+
+  async function sendMany(events: readonly OutgoingEvent[]): Promise<void> {
+    const now = Date.now();
+    const checked = events.map((each) => check(each, schemas, now));
+    if (checked.length > 0) await (await transport()).send(checked);
+  }
+
+  return {
+    send: (type, message, options = {}) => sendMany([{ ...options, type, message }]),
+    sendMany,
+    async close() {
+      if (opening !== undefined) await (await opening).close();
+    },
+  };
+}
+
+async function open(settings: Settings, schemas: Schemas, log: Log): Promise<Transport> {
+  if (settings.via === 'kafka') return (await import('./to-kafka.ts')).openKafka(settings, log);
+  return (await import('./to-redis.ts')).openRedis(settings, schemas, log);
+}
+
+function check({ type, message, ...options }: OutgoingEvent, schemas: Schemas, now: number): CheckedEvent {
+  checkOptions(options);
+  const codec = schemas.codec(type);
+  const json = codec.toJson(message);
+  const { key, id = randomUUID(), queue, attempts, priority, headers, topic } = options;
+  const runAt = runAtOf(options, now);
+  const event: Event = {
+    type,
+    json: JSON.stringify(json),
+    id,
+    key,
+    queue,
+    attempts,
+    priority,
+    headers,
+    runAt,
+    createdAt: now,
+  };
+  return { event, payload: () => codec.encode(json), topic };
+}
+
+function runAtOf({ delayMs, runAt }: EventOptions, now: number): number | undefined {
+  if (delayMs !== undefined) return now + delayMs;
+  return runAt instanceof Date ? runAt.getTime() : runAt;
+}
