@@ -2,8 +2,7 @@
 import { defineWorkerFor } from './definition/define.ts';
 import type { WorkerDefinition, WorkerOptions } from './definition/worker.ts';
 
-export type { ConfigInput } from './cli/config-shape.ts';
-export { defineConfig } from './cli/define-config.ts';
+export { type ConfigInput, defineConfig } from './cli/config/define.ts';
 export { dead, done, retry, snooze } from './definition/outcomes.ts';
 export type {
   CollectorPort,

@@ -4,9 +4,8 @@ import { discoverWorkers, type WorkerSet } from '../definition/discover.ts';
 import { createLog, type Log } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import { type LoadedSchemas, loadSchemas } from '../schema/load.ts';
-import { type LoadedConfig, loadConfig } from './config.ts';
-import type { Config } from './config-shape.ts';
-import type { Source } from './config-sources.ts';
+import { type Config, type LoadedConfig, loadConfig } from './config/load.ts';
+import type { Setting } from './config/settings.ts';
 
 export interface CommonFlags {
   readonly config?: string;
@@ -24,12 +23,7 @@ export interface Context {
 }
 
 export async function createContext(flags: CommonFlags, role: string): Promise<Context> {
-  const loaded = await loadConfig({
-    cwd: process.cwd(),
-    env: process.env,
-    file: flags.config,
-    flags: flagSources(flags),
-  });
+  const loaded = await loadConfigFor(flags);
   const { config } = loaded;
   const log = createLog(config.log.level, { role, pid: process.pid });
   return { config, loaded, log, metrics: createMetrics(), clock: systemClock };
@@ -43,10 +37,15 @@ export function workersFor(config: Config, schemas: LoadedSchemas): Promise<Work
   return discoverWorkers(config.workers, schemas);
 }
 
-function flagSources({ workers, proto, logLevel }: CommonFlags): Source[] {
+export function loadConfigFor(flags: CommonFlags): Promise<LoadedConfig> {
+  const { cwd, env: environment } = process;
+  return loadConfig({ cwd: cwd(), environment, file: flags.config, flags: flagSettings(flags) });
+}
+
+function flagSettings({ workers, proto, logLevel }: CommonFlags): Setting[] {
   return [
-    ...(workers === undefined ? [] : [{ name: '--workers', path: ['workers'], value: workers }]),
-    ...(proto === undefined ? [] : [{ name: '--proto', path: ['proto'], value: [...proto] }]),
-    ...(logLevel === undefined ? [] : [{ name: '--log-level', path: ['log', 'level'], value: logLevel }]),
-  ];
+    { path: ['workers'], value: workers, source: '--workers' },
+    { path: ['proto'], value: proto === undefined ? undefined : [...proto], source: '--proto' },
+    { path: ['log', 'level'], value: logLevel, source: '--log-level' },
+  ].filter(({ value }) => value !== undefined);
 }

@@ -22,8 +22,8 @@ const program = new Command('sluice')
   .showSuggestionAfterError()
   .configureHelp({ showGlobalOptions: true });
 
-function command(name: string, description: string): Command {
-  return program
+function command(name: string, description: string, parent = program): Command {
+  return parent
     .command(name)
     .description(description)
     .option('-c, --config <file>', 'configuration file (default: sluice.config.ts)')
@@ -95,13 +95,10 @@ create
   .action(action(async (name, flags) => (await import('./new-worker.ts')).newWorkerCommand(name, flags)));
 
 const config = program.command('config').description('the configuration');
-config
-  .command('show')
-  .description('print the configuration as it is in force, secrets masked')
-  .option('-c, --config <file>', 'configuration file (default: sluice.config.ts)')
+command('show', 'print the configuration as it is in force, secrets masked', config)
   .option('--sources', 'say where each value is from')
   .option('--json', 'as one JSON object')
-  .action(action(async (flags) => (await import('./show-config.ts')).showConfig(flags)));
+  .action(action(async (flags) => (await import('./config/show.ts')).showConfig(flags)));
 
 try {
   await program.parseAsync();

@@ -6,7 +6,7 @@ import { silentLog } from '../log.ts';
 import { type Beacon, type GateView, readBeacons } from '../presence/presence.ts';
 import { connect, type Redis } from '../redis/connection.ts';
 import { within } from '../service.ts';
-import type { Config } from './config-shape.ts';
+import type { Config } from './config/load.ts';
 import { type CommonFlags, createContext } from './context.ts';
 import { EXIT } from './exit.ts';
 

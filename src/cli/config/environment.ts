@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { messageOf } from '../../errors.ts';
 import { didYouMean } from '../../suggest.ts';
 import { isTree, leaves, type Path, type Tree, valueAt } from './paths.ts';
+import { DEFAULT_TOPIC } from './schema.ts';
 import type { Setting } from './settings.ts';
 import { alternatives, type Shape, shape, shapesAt } from './shape.ts';
 
@@ -19,8 +20,10 @@ const WELL_KNOWN: Readonly<Record<string, Path>> = {
   COLLECTOR_URL: ['collector', 'url'],
 };
 const PREFIX = 'SLUICE_';
-/** Names the configuration file; not a part of the configuration. */
+/** Names the configuration file. */
 export const FILE_VARIABLE = 'SLUICE_CONFIG';
+/** Ours, and no part of the configuration: the producer library's choice, and what the development stack sets. */
+const NO_SETTING = /^SLUICE_(CONFIG|VIA|STACK_[A-Z_]+)$/;
 /** What Kubernetes sets for a Service called sluice, or sluice-something. */
 const OF_KUBERNETES =
   /^SLUICE(_[A-Z0-9]+)*_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
@@ -46,7 +49,7 @@ export function environmentSettings(environment: Environment, known: Tree, probl
 }
 
 function isOurs(name: string): boolean {
-  return name.startsWith(PREFIX) && name !== FILE_VARIABLE && !OF_KUBERNETES.test(name);
+  return name.startsWith(PREFIX) && !NO_SETTING.test(name) && !OF_KUBERNETES.test(name);
 }
 
 function withoutFile(name: string): string {
@@ -78,7 +81,8 @@ function pathOf(name: string, known: Tree): Path {
 function keyFor(segment: string, path: Path, known: Tree): string {
   const there = valueAt(known, path);
   const named = shapesAt(path).flatMap(({ properties = {} }) => Object.keys(properties));
-  const candidates = [...named, ...(isTree(there) ? Object.keys(there) : [])];
+  const defaults = path.join() === 'topics' ? [DEFAULT_TOPIC] : [];
+  const candidates = [...named, ...(isTree(there) ? Object.keys(there) : []), ...defaults];
   return candidates.find((key) => folded(key) === folded(segment)) ?? segment.toLowerCase();
 }
 

@@ -59,7 +59,8 @@ function named(source: string, file: ConfigFile | undefined): string {
 
 function checked(layered: Layered, file: ConfigFile | undefined, problems: string[]): Config {
   const from = (path: Path) => {
-    const source = layered.sourceOf(path);
+    // What is missing has no source of its own: it is missing from what lies around it.
+    const source = layered.sourceOf(path) ?? layered.sourceOf(path.slice(0, -1));
     if (source === undefined || source === DEFAULT) return '';
     return ` (${source === FILE_SOURCE ? file?.place(path) : source})`;
   };

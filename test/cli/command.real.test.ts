@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import { folder, run } from './run.ts';
+
+test.each([
+  [['--help'], 0],
+  [['--version'], 0],
+  [['up', '--help'], 0],
+  [['pu'], 2],
+  [['up', '--nope'], 2],
+  [['new', 'worker'], 2],
+  [['produce', 'a.B', '--delay', 'soon'], 2],
+  [['produce', 'a.B', '--via', 'rabbit'], 2],
+  [['produce'], 2],
+])('%j exits %i', async (args, code) => {
+  const finished = await run(args);
+  expect(finished).toMatchObject({ code });
+});
+
+test('a misspelt command is answered with the right one, on stderr', async () => {
+  const { stdout, stderr } = await run(['statsu']);
+  expect(stdout).toBe('');
+  expect(stderr).toContain('Did you mean status?');
+});
+
+test('no command at all is a question for help', async () => {
+  const { code, stderr } = await run([]);
+  expect(code).toBe(2);
+  expect(stderr).toContain('Usage: sluice');
+});
+
+test.each([
+  ['sluice.config.mjs', 'export default {\n  a: ]\n};', /sluice\.config\.mjs:2: /],
+  ['sluice.config.ts', 'export default {};\nenum A { B }', /sluice\.config\.ts:2: .*enum.*only strips types/],
+  [
+    'sluice.config.ts',
+    'export default {\n  kafka: { grupId: 1 } };',
+    /kafka\.grupId \(sluice\.config\.ts:2\): no such key/,
+  ],
+])('%s %j is one clear error with file and line, exit 3', async (name, text, words) => {
+  const { code, stderr, stdout } = await run(['config', 'show'], { cwd: folder({ [name]: text }) });
+  expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+  expect(stderr).toMatch(words);
+  expect(stderr).not.toContain('    at ');
+});
+
+test('config show masks secrets and says where values come from', async () => {
+  const cwd = folder({
+    'sluice.config.mjs': `export default {
+      kafka: { groupId: 'mine', sasl: { mechanism: 'plain', username: 'u', password: 'hunter2' }, ssl: { key: 'hunter2' } },
+      topics: { 'acme.orders': { queue: () => 'x' } },
+    };`,
+  });
+  const env = { REDIS_URL: 'redis://user:hunter2@10.0.0.7:6379/3', COLLECTOR_URL: 'https://hunter2:hunter2@c.example' };
+  const { code, stdout } = await run(['config', 'show', '--json'], { cwd, env });
+  expect(code).toBe(0);
+  expect(stdout).not.toContain('"hunter2"');
+  const { version, settings } = JSON.parse(stdout) as { version: number; settings: Record<string, unknown>[] };
+  expect(version).toBe(1);
+  expect(settings).toContainEqual({
+    path: 'redis.main.url',
+    value: 'redis://user:***@10.0.0.7:6379/3',
+    source: 'REDIS_URL',
+  });
+  expect(settings).toContainEqual({ path: 'kafka.sasl.password', value: '***', source: 'sluice.config.mjs' });
+  expect(settings).toContainEqual({ path: 'kafka.ssl.key', value: '***', source: 'sluice.config.mjs' });
+  expect(settings).toContainEqual({
+    path: 'topics["acme.orders"].queue',
+    value: '(function)',
+    source: 'sluice.config.mjs',
+  });
+  expect(settings).toContainEqual({ path: 'work.processes', value: 1, source: 'default' });
+});
+
+test('config show --sources is readable', async () => {
+  const { stdout } = await run(['config', 'show', '--sources', '--log-level', 'warn']);
+  expect(stdout).toMatch(/^log\.level = +"warn" +# --log-level$/m);
+  expect(stdout).toMatch(/^kafka\.brokers = +\["127\.0\.0\.1:9092"\] +# default$/m);
+});
