@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
 import type { Schemas } from '../schema/schemas.ts';
 import { isWorkerDefinition } from './define.ts';
+import { failedLine } from './failed-import.ts';
 import type { WorkerDefinition } from './worker.ts';
 
 export interface WorkerSet {
@@ -97,11 +98,9 @@ function explain(error: unknown): string {
   return isSluiceError(error) ? error.message : `cannot be loaded: ${messageOf(error)}`;
 }
 
-/** The file, with the line where Node names one: in its stack, or above a syntax error's text. */
+/** The file, with the line where Node names one. */
 function placeOf(file: string, error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const at = stack.indexOf(file);
-  const line = at < 0 ? undefined : /^:(\d+)/.exec(stack.slice(at + file.length))?.[1];
+  const line = failedLine(file, error);
   return line === undefined ? shown(file) : `${shown(file)}:${line}`;
 }
 

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { failedLine } from '../../definition/failed-import.ts';
 import { messageOf, SluiceError } from '../../errors.ts';
 import { isTree, kindOf, type Path, type Tree } from './paths.ts';
 
@@ -48,11 +49,8 @@ async function importDefault(path: string): Promise<unknown> {
   }
 }
 
-/** The file and line that an import failed at: the first place named in the stack that is a file of the user. */
 function placeOf(error: unknown, path: string): string {
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const own = stack.split('\n').find((line) => line.includes(pathToFileURL(path).href) || line.includes(path));
-  const line = /:(\d+)(:\d+)?\)?$/.exec(own ?? '')?.[1] ?? /,-\[(\d+):\d+\]/.exec(messageOf(error))?.[1];
+  const line = failedLine(path, error);
   return line === undefined ? path : `${path}:${line}`;
 }
 
@@ -62,7 +60,7 @@ function firstLine(text: string): string {
 
 function hint(error: unknown): string {
   const code: unknown = Reflect.get(Object(error), 'code');
-  if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX' || code === 'ERR_INVALID_TYPESCRIPT_SYNTAX') {
+  if (code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') {
     return ' (Node only strips types: no enum, namespace or parameter property)';
   }
   if (code === 'ERR_MODULE_NOT_FOUND' && /'sluice'/.test(messageOf(error))) {
