@@ -1,25 +1,21 @@
 /** Waits until a server truly answers: a broker with its metadata, a Redis with PONG. */
 import { Socket } from 'node:net';
-import kafkajs from 'kafkajs';
+import { createKafkaAdmin } from '../src/kafka/admin.ts';
+import { kafkaConfig } from '../src/kafka/config.ts';
+import { silentLog } from '../src/log.ts';
+import { within } from '../src/service.ts';
 
 const LOOK_AGAIN_MS = 200;
+const ANSWER_WITHIN_MS = 2_000;
 
 export async function kafkaAnswers(brokers: readonly string[]): Promise<boolean> {
-  const client = new kafkajs.Kafka({
-    brokers: [...brokers],
-    clientId: 'sluice-stack',
-    logLevel: kafkajs.logLevel.NOTHING,
-    connectionTimeout: 1_000,
-    retry: { retries: 0 },
-  });
-  const admin = client.admin();
+  const admin = createKafkaAdmin(kafkaConfig.parse({ brokers, clientId: 'sluice-stack' }), silentLog);
   try {
-    await admin.connect();
-    return (await admin.describeCluster()).brokers.length > 0;
+    return (await within(ANSWER_WITHIN_MS, admin.clusterId())) !== undefined;
   } catch {
     return false;
   } finally {
-    await admin.disconnect().catch(() => undefined);
+    await admin.stop(ANSWER_WITHIN_MS);
   }
 }
 

@@ -76,7 +76,8 @@ export function createCollector(config: CollectorConfig, { log, metrics, clock }
     waiting.push(event);
     waitingBytes += event.bytes;
     if (waiting.length >= config.batchEvents) flush();
-    else timer ??= setTimeout(flush, config.batchAgeMs);
+    // With nothing under way there is nobody to wait for: the companions are those of this turn.
+    else timer ??= setTimeout(flush, underWay.size === 0 ? 0 : config.batchAgeMs);
   }
 
   function flush(): void {

@@ -1,0 +1,121 @@
+/**
+ * A strict tp2 receiver that believes nobody: it checks every request against the protocol and counts the event ids
+ * that it has seen. Whatever does not fit is refused for good.
+ */
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { createServer, type IncomingMessage } from 'node:http';
+
+const PATH = '/com.snowplowanalytics.snowplow/tp2';
+const SCHEMA = 'iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4';
+const MOST_BYTES = 2_097_152;
+const KINDS = new Set(['pv', 'pp', 'se', 'ue', 'tr', 'ti']);
+const MANDATORY = ['tv', 'p', 'e', 'eid', 'dtm', 'stm'];
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const FIELD = /^[a-z][a-z0-9_]{0,15}$/;
+
+export interface Receiver {
+  readonly url: string;
+  readonly total: number;
+  readonly distinct: number;
+  /** Requests that did not fit, with the reason of the last. */
+  readonly refused: number;
+  readonly lastRefusal: string;
+  stop(): Promise<void>;
+}
+
+type Item = Readonly<Record<string, string>>;
+
+/** `dump` is a file that gets every accepted event as a line of JSON. */
+export async function startReceiver(dump?: string): Promise<Receiver> {
+  const seen = new Set<string>();
+  const file: WriteStream | undefined = dump === undefined ? undefined : createWriteStream(dump);
+  let total = 0;
+  let refused = 0;
+  let lastRefusal = '';
+
+  function accept(items: readonly Item[]): void {
+    for (const item of items) {
+      total += 1;
+      seen.add(item.eid as string);
+      file?.write(`${JSON.stringify(item)}\n`);
+    }
+  }
+
+  const server = createServer(async (request, response) => {
+    const answer = (status: number, text: string) =>
+      response.writeHead(status, { 'content-type': 'text/plain' }).end(text);
+    try {
+      if (request.url === '/health') return answer(200, 'ok');
+      const items = itemsOf(request, await bodyOf(request));
+      accept(items);
+      return answer(200, 'ok');
+    } catch (error) {
+      refused += 1;
+      lastRefusal = error instanceof Error ? error.message : String(error);
+      return answer(422, lastRefusal);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address() as { port: number };
+
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    get total() {
+      return total;
+    },
+    get distinct() {
+      return seen.size;
+    },
+    get refused() {
+      return refused;
+    },
+    get lastRefusal() {
+      return lastRefusal;
+    },
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      if (file !== undefined) await new Promise((resolve) => file.end(resolve));
+    },
+  };
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MOST_BYTES) throw new Error(`more than ${MOST_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** The events of a request; throws what is wrong with it. */
+export function itemsOf(request: Pick<IncomingMessage, 'method' | 'url' | 'headers'>, body: string): readonly Item[] {
+  if (request.method !== 'POST' || request.url !== PATH)
+    throw new Error(`${request.method} ${request.url} is not POST ${PATH}`);
+  const type = request.headers['content-type'] ?? '';
+  if (!/^application\/json; ?charset=utf-8$/i.test(type)) throw new Error(`content type ${type}`);
+  const { schema, data, ...rest } = JSON.parse(body) as { schema?: unknown; data?: unknown };
+  if (schema !== SCHEMA) throw new Error(`schema ${String(schema)}`);
+  if (Object.keys(rest).length > 0) throw new Error(`unknown members ${Object.keys(rest).join(', ')}`);
+  if (!Array.isArray(data) || data.length === 0) throw new Error('no events');
+  for (const item of data) checkItem(item as unknown);
+  return data as Item[];
+}
+
+function checkItem(item: unknown): void {
+  if (typeof item !== 'object' || item === null) throw new Error('an event is no object');
+  for (const [name, value] of Object.entries(item)) {
+    if (!FIELD.test(name)) throw new Error(`field ${name}`);
+    if (typeof value !== 'string') throw new Error(`${name} is a ${typeof value}`);
+    if (value === '') throw new Error(`${name} is empty`);
+  }
+  const fields = item as Item;
+  for (const name of MANDATORY) if (fields[name] === undefined) throw new Error(`${name} is missing`);
+  if (!KINDS.has(fields.e as string)) throw new Error(`e is ${fields.e}`);
+  if (!UUID.test(fields.eid as string)) throw new Error(`eid is ${fields.eid}`);
+  for (const name of ['dtm', 'stm'])
+    if (!/^\d{12,14}$/.test(fields[name] as string)) throw new Error(`${name} is ${fields[name]}`);
+}
