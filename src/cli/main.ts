@@ -63,6 +63,10 @@ for (const [role, description] of ROLE_COMMANDS) {
   );
 }
 
+command('check', 'look at the configuration, the schemas and the workers, and start nothing')
+  .option('--quiet', 'say only what is wrong')
+  .action(action(async (flags: CommonFlags & { quiet?: boolean }) => (await import('./up.ts')).check(flags)));
+
 command('produce [type]', 'produce events of a message type, from --json, a file of lines or stdin')
   .option('--json <text>', 'one message as proto3 JSON')
   .option('--file <file>', 'a file with one message a line')

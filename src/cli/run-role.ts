@@ -1,57 +1,80 @@
 /**
- * Runs services until a signal, the loss of the supervisor, or a fatal error. The first signal stops gracefully,
- * the second at once.
+ * Runs a service until a signal, the loss of the supervisor, or a fatal error. The first signal stops gracefully, up
+ * to a deadline; the second at once. A supervised child leaves SIGINT to its supervisor: the terminal sends it to
+ * both, and one request to stop must not count as two.
  */
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type Service, within } from '../service.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
+import { READY } from './supervise.ts';
 
-/** Beyond the services' own deadline: what is left then is left behind. */
+/** Beyond the service's own deadline: what is left then is left behind. */
 const SPARE_MS = 5_000;
+const EXIT_BY_SIGNAL = { SIGINT: EXIT.interrupted, SIGTERM: 143 } as const;
 
 export interface Run {
   /** Ends the run with this exit code. */
   end(exitCode: number): void;
 }
 
-/** Resolves with the exit code once everything has stopped. `make` gets what ends the run. */
-export async function runUntilStopped(
-  log: Log,
-  deadlineMs: number,
-  make: (run: Run) => Promise<Service>,
-): Promise<number> {
+export interface RunOptions {
+  readonly log: Log;
+  /** For the service to stop, from the request on. */
+  readonly deadlineMs: number;
+  /** The last words before the process exits without waiting. */
+  readonly onSecondSignal?: () => void;
+}
+
+/** Resolves with the exit code once the service has stopped. `make` gets what ends the run. */
+export async function runUntilStopped(options: RunOptions, make: (run: Run) => Promise<Service>): Promise<number> {
   const ending = Promise.withResolvers<number>();
-  const end = (exitCode: number) => ending.resolve(exitCode);
-  listen(log, end);
-  let service: Service | undefined;
+  listen(options, ending.resolve);
+  const service = await make({ end: ending.resolve });
+  void started(service, options.log).then((failure) => {
+    if (failure !== undefined) ending.resolve(failure);
+  });
+  const exitCode = await ending.promise;
+  await within(options.deadlineMs + SPARE_MS, stopped(service, options));
+  return exitCode;
+}
+
+/** The exit code of a start that failed, or undefined. */
+async function started(service: Service, log: Log): Promise<number | undefined> {
   try {
-    service = await make({ end });
-    const started = service.start();
-    const failed = started.then(
-      () => ending.promise,
-      (error: unknown) => {
-        log.error({ err: error }, messageOf(error));
-        return exitCodeOf(error);
-      },
-    );
-    return await Promise.race([ending.promise, failed]);
-  } finally {
-    await within(deadlineMs + SPARE_MS, service?.stop(deadlineMs) ?? Promise.resolve());
+    await service.start();
+    // The supervisor may be gone by now; the loss of the channel is told by its own event.
+    process.send?.(READY, undefined, undefined, () => undefined);
+    return undefined;
+  } catch (error) {
+    const exitCode = exitCodeOf(error);
+    log.error(exitCode === EXIT.failed ? { err: error } : { reason: messageOf(error) }, 'cannot start');
+    return exitCode;
   }
 }
 
-function listen(log: Log, end: (exitCode: number) => void): void {
+async function stopped(service: Service, { log, deadlineMs }: RunOptions): Promise<void> {
+  await service.stop(deadlineMs).catch((error: unknown) => log.error({ err: error }, 'stopped badly'));
+}
+
+function listen({ log, onSecondSignal }: RunOptions, end: (exitCode: number) => void): void {
+  const isSupervised = process.send !== undefined;
   let isStopping = false;
-  const stop = (why: string, atOnce: number) => {
-    if (isStopping) process.exit(atOnce);
+  const stop = (why: string) => {
     isStopping = true;
     log.info({ why }, 'stopping');
     end(EXIT.ok);
   };
-  process.on('SIGINT', () => stop('SIGINT', EXIT.interrupted));
-  process.on('SIGTERM', () => stop('SIGTERM', 143));
-  process.on('disconnect', () => {
-    if (!isStopping) stop('the supervisor is gone', EXIT.failed);
-  });
+  const onSignal = (signal: 'SIGINT' | 'SIGTERM') => {
+    if (!isStopping) return stop(signal);
+    onSecondSignal?.();
+    process.exit(EXIT_BY_SIGNAL[signal]);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', isSupervised ? () => undefined : onSignal);
+  const onOrphaned = () => {
+    if (!isStopping) stop('the supervisor is gone');
+  };
+  process.on('disconnect', onOrphaned);
+  if (isSupervised && !process.connected) onOrphaned();
 }

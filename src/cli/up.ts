@@ -1,11 +1,13 @@
 /** `sluice up` and the roles alone. */
+import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Log } from '../log.ts';
 import type { Service } from '../service.ts';
 import { type CommonFlags, type Context, createContext, schemasFor, workersFor } from './context.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
 import { makeRole, ROLES, type Role } from './roles.ts';
 import { runUntilStopped } from './run-role.ts';
-import { type ChildSpec, createSupervisor } from './supervise.ts';
+import { type ChildSpec, createSupervisor, type Supervisor } from './supervise.ts';
 
 /** The command itself, from src/cli and from dist/cli alike. */
 const COMMAND = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url));
@@ -13,40 +15,69 @@ const CHILD_SPARE_MS = 10_000;
 
 export async function runRole(role: Role, flags: CommonFlags): Promise<number> {
   const context = await createContext(flags, role);
-  return runUntilStopped(context.log, context.config.work.drainMs, ({ end }) =>
-    makeRole(role, context, (error) => {
-      context.log.error({ err: error }, 'cannot go on');
-      end(exitCodeOf(error));
-    }),
+  const { log } = context;
+  return runUntilStopped({ log, deadlineMs: context.config.work.drainMs }, ({ end }) =>
+    makeRole(role, context, fatal(log, end)),
   );
+}
+
+/** Looks at everything that has to be right before anything is started. For a person: one error, or one line. */
+export async function check(flags: CommonFlags & { quiet?: boolean }): Promise<number> {
+  const { config } = await createContext(flags, 'check');
+  const schemas = schemasFor(config);
+  const workers = await workersFor(config, schemas);
+  const found = `${schemas.types().length} message types, ${workers.all().length} workers`;
+  if (!flags.quiet) process.stderr.write(`the configuration, ${found}: all can be used\n`);
+  return EXIT.ok;
 }
 
 export async function up(flags: CommonFlags & { singleProcess?: boolean }): Promise<number> {
   const context = await createContext(flags, 'up');
-  await workersFor(context.config, schemasFor(context.config));
   return flags.singleProcess ? upInOne(context) : upInMany(context, flags);
 }
 
 async function upInMany({ config, log, clock }: Context, flags: CommonFlags): Promise<number> {
-  const children: ChildSpec[] = rolesOf(config).flatMap((role) => {
-    const args = [role, ...flagArguments(flags)];
-    if (role !== 'work') return [{ name: role, args }];
-    return Array.from({ length: config.work.processes }, (_, i) => ({ name: `work-${i + 1}`, args }));
+  const checked = await checkedInChild(flags);
+  if (checked !== EXIT.ok) return checked;
+  const children = rolesOf(config).flatMap((role) => specsOf(role, config, flags));
+  let supervisor: Supervisor | undefined;
+  const onSecondSignal = () => supervisor?.killAll();
+  return runUntilStopped({ log, deadlineMs: config.work.drainMs + CHILD_SPARE_MS, onSecondSignal }, async ({ end }) => {
+    supervisor = createSupervisor({ command: COMMAND, children, log, clock, onHopeless: end });
+    return supervisor;
   });
-  return runUntilStopped(log, config.work.drainMs + CHILD_SPARE_MS, async ({ end }) =>
-    createSupervisor({ command: COMMAND, children, log, clock, onHopeless: end }),
-  );
+}
+
+/** In a process of its own, because it runs what the user's workers do when they are imported. */
+function checkedInChild(flags: CommonFlags): Promise<number> {
+  const child = fork(COMMAND, ['check', '--quiet', ...flagArguments(flags)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? EXIT.interrupted));
+  });
+}
+
+function specsOf(role: Role, { work }: Context['config'], flags: CommonFlags): ChildSpec[] {
+  const args = [role, ...flagArguments(flags)];
+  if (role !== 'work') return [{ name: role, args }];
+  return Array.from({ length: work.processes }, (_, i) => ({ name: `work-${i + 1}`, args }));
 }
 
 async function upInOne(context: Context): Promise<number> {
   const { config, log } = context;
-  return runUntilStopped(log, config.work.drainMs, async ({ end }) => {
-    const onFatal = (error: Error) => {
-      log.error({ err: error }, 'cannot go on');
-      end(EXIT.failed);
-    };
-    return together(await Promise.all(rolesOf(config).map((role) => makeRole(role, context, onFatal))));
-  });
+  return runUntilStopped({ log, deadlineMs: config.work.drainMs }, async ({ end }) =>
+    together(await Promise.all(rolesOf(config).map((role) => makeRole(role, context, fatal(log, end))))),
+  );
+}
+
+/** What a role does that cannot go on: it says so and ends its process, for the supervisor to start it again. */
+function fatal(log: Log, end: (exitCode: number) => void): (error: Error) => void {
+  return (error) => {
+    log.error({ err: error }, 'cannot go on');
+    end(exitCodeOf(error));
+  };
 }
 
 function rolesOf({ dashboard }: Context['config']): readonly Role[] {

@@ -1,60 +1,28 @@
-/** Runs the command `sluice` as its users do: the real file, in a process of its own. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+/** The command in a folder of its own, until it has ended. */
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { ROOT, type RunOptions, runSluice } from '../support/sluice.ts';
 
-export const COMMAND = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url));
-
-export interface Finished {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
+export async function run(args: readonly string[], options: RunOptions = {}) {
+  const running = runSluice(args, { cwd: folder({}), ...options });
+  const code = await running.ended;
+  return { code, stdout: running.stdout(), stderr: running.stderr() };
 }
 
-export interface Running {
-  readonly child: ChildProcess;
-  stdout(): string;
-  stderr(): string;
-  readonly finished: Promise<Finished>;
-}
-
-export interface RunOptions {
-  readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  readonly input?: string;
-}
-
-/** Settings of the surroundings do not reach it; `env` does. */
-export function start(args: readonly string[], { cwd = folder({}), env = {}, input }: RunOptions = {}): Running {
-  const inherited = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' };
-  const child = spawn(process.execPath, [COMMAND, ...args], { cwd, env: { ...inherited, ...env } });
-  const output = { stdout: '', stderr: '' };
-  child.stdout.on('data', (bytes: Buffer) => (output.stdout += bytes.toString()));
-  child.stderr.on('data', (bytes: Buffer) => (output.stderr += bytes.toString()));
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(input ?? '');
-  const finished = once(child, 'close').then(([code]) => ({ code: code as number | null, ...output }));
-  return { child, stdout: () => output.stdout, stderr: () => output.stderr, finished };
-}
-
-export function run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  return start(args, options).finished;
-}
-
-/** A new folder with these files. */
+/** A new folder with these files, where sluice is installed. */
 export function folder(files: Readonly<Record<string, string>>): string {
   const root = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, name)), { recursive: true });
     writeFileSync(join(root, name), text);
   }
+  mkdirSync(join(root, 'node_modules'));
+  symlinkSync(ROOT, join(root, 'node_modules', 'sluice'));
   return root;
 }
 
-/** Whether a process is there and not yet reaped. */
+/** Whether a process is there; one that has ended and was not waited for is not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

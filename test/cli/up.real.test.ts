@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+import { type Running, runSluice } from '../support/sluice.ts';
+import { kafkaBrokers } from '../support/stack.ts';
+import { folder, isAlive } from './run.ts';
+
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+
+const started: Running[] = [];
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((each) => each.kill('SIGKILL')));
+});
+
+const WORKER = `
+import { defineWorker } from 'sluice';
+export default defineWorker('acme.v1.Ping', { run() {} });`;
+const PROTO = 'syntax = "proto3"; package acme.v1; message Ping { string text = 1; }';
+
+function up(files: Record<string, string>, ...flags: string[]): Running {
+  const cwd = folder(files);
+  const id = `e-${randomUUID().slice(0, 8)}`;
+  const env = {
+    KAFKA_BROKERS: kafkaBrokers().join(),
+    REDIS_URL: redis.url,
+    SLUICE_KAFKA__GROUP_ID: id,
+    SLUICE_TOPICS: JSON.stringify({ [id]: {} }),
+    SLUICE_DASHBOARD__PORT: '0',
+    SLUICE_WORK__DRAIN_MS: '3000',
+  };
+  const running = runSluice(['up', ...flags], { cwd, env });
+  started.push(running);
+  return running;
+}
+
+interface Line {
+  readonly role?: string;
+  readonly pid?: number;
+  readonly child?: string;
+  readonly childPid?: number;
+  readonly msg: string;
+}
+
+function lines(running: Running): Line[] {
+  const texts = running
+    .stderr()
+    .split('\n')
+    .filter((line) => line.startsWith('{'));
+  return texts.map((text) => JSON.parse(text) as Line);
+}
+
+function pidsOf(running: Running, child: string): number[] {
+  return lines(running).flatMap((line) =>
+    line.msg === 'child started' && line.child === child ? [line.childPid as number] : [],
+  );
+}
+
+const ROLES = ['bridge', 'work-1', 'dashboard'];
+const good = { 'workers/ping.mjs': WORKER, 'workers/ping.proto': PROTO, 'package.json': '{}' };
+
+async function allStarted(running: Running): Promise<number[]> {
+  await vi.waitFor(() => expect(ROLES.map((role) => pidsOf(running, role).length)).toEqual([1, 1, 1]), {
+    timeout: 20_000,
+  });
+  return ROLES.flatMap((role) => pidsOf(running, role));
+}
+
+test('every role is a child that comes back within seconds after kill -9', async () => {
+  const running = up(good);
+  await allStarted(running);
+  for (const role of ROLES) {
+    process.kill(pidsOf(running, role)[0] as number, 'SIGKILL');
+    await vi.waitFor(() => expect(pidsOf(running, role)).toHaveLength(2), { timeout: 5_000 });
+    expect(isAlive(pidsOf(running, role)[1] as number)).toBe(true);
+  }
+});
+
+test('SIGTERM stops all of it, exit 0', async () => {
+  const running = up(good);
+  const pids = await allStarted(running);
+  expect(await running.kill('SIGTERM')).toBe(0);
+  expect(pids.filter(isAlive)).toEqual([]);
+});
+
+test('SIGINT to the whole group, as a terminal sends it, is one request and not two', async () => {
+  const running = up(good);
+  const pids = await allStarted(running);
+  await vi.waitFor(() => expect(lines(running).map(({ msg }) => msg)).toContain('workers started'), {
+    timeout: 20_000,
+  });
+  for (const pid of pids) process.kill(pid, 'SIGINT');
+  expect(await running.kill('SIGINT')).toBe(0);
+  expect(pids.filter(isAlive)).toEqual([]);
+  expect(lines(running).filter(({ msg }) => msg === 'child killed')).toEqual([]);
+});
+
+test('when the supervisor is killed, its children stop by themselves', async () => {
+  const running = up(good);
+  const pids = await allStarted(running);
+  expect(running.child.kill('SIGKILL')).toBe(true);
+  await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 15_000, interval: 200 });
+});
+
+test.each([
+  ['a worker that does not load', { ...good, 'workers/bad.mjs': 'const x = 1;\nx.y.z();' }, /workers\/bad\.mjs:2: /],
+  ['a worker without a schema', { 'workers/ping.mjs': WORKER }, /acme\.v1\.Ping/],
+  ['a broken .proto', { ...good, 'workers/bad.proto': 'syntax = "proto3";\nmessage {' }, /bad\.proto.*2/],
+  [
+    'a wrong configuration',
+    { ...good, 'sluice.config.mjs': 'export default {\n  kafak: {} };' },
+    /kafak \(sluice\.config\.mjs:2\)/,
+  ],
+])('%s: one clear error, exit 3, nothing started', async (_what, files, words) => {
+  const running = up(files);
+  expect(await running.ended).toBe(3);
+  expect(running.stderr()).toMatch(words);
+  expect(running.stderr().match(/^sluice: /gm)).toHaveLength(1);
+  expect(running.stderr()).not.toContain('child started');
+});
+
+test('all roles in one process, for debugging', async () => {
+  const running = up(good, '--single-process');
+  await vi.waitFor(() => expect(lines(running).map(({ msg }) => msg)).toContain('workers started'), {
+    timeout: 20_000,
+  });
+  expect(running.stderr()).not.toContain('child started');
+  expect(await running.kill('SIGTERM')).toBe(0);
+});
