@@ -1,12 +1,13 @@
 /**
  * Access logs in the combined format, as Apache and nginx write them:
  *   host ident user [day/month/year:hour:minute:second zone] "request" status bytes "referrer" "user agent"
- * Quotes within a field are escaped by a backslash; `-` stands for nothing.
+ * Quotes within a field are escaped by a backslash; `-` stands for nothing. A user agent may lack its closing quote:
+ * servers cut long lines.
  */
 import { type PageView, uuidOf } from './page-views.ts';
 
 const LINE =
-  /^(\S+) (\S+) (\S+) \[([^\]]+)\] "((?:[^"\\]|\\.)*)" (\d{3}|-) (\d+|-) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"/;
+  /^(\S+) (\S+) (\S+) \[([^\]]+)\] "((?:[^"\\]|\\.)*)" (\d{3}|-) (\d+|-) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"?/;
 const TIME = /^(\d{2})\/(\w{3})\/(\d{4}):(\d{2}:\d{2}:\d{2}) ([+-]\d{2})(\d{2})$/;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
