@@ -97,17 +97,19 @@ export async function freePort(): Promise<number> {
 export interface Started {
   readonly pid: number;
   readonly port: number;
+  /** Part of its command line that no other process has. */
+  readonly mark: string;
 }
 
 /** `log` takes what the process prints. The process outlives this one. */
-function startProcess(command: string, args: readonly string[], log: string, port: number): Started {
+function startProcess(command: string, args: readonly string[], log: string): number {
   mkdirSync(dirname(log), { recursive: true });
   const out = openSync(log, 'a');
   const child = spawn(command, args, { detached: true, stdio: ['ignore', out, out] });
   child.on('error', () => undefined);
   child.unref();
   if (child.pid === undefined) throw new Error(`${command} cannot be started; see ${log}`);
-  return { pid: child.pid, port };
+  return child.pid;
 }
 
 export async function startRedis(dir: string): Promise<Started> {
@@ -128,7 +130,9 @@ export async function startRedis(dir: string): Promise<Started> {
     '--dir',
     data,
   ];
-  return startProcess('redis-server', args, join(dir, 'redis.log'), port);
+  const pid = startProcess('redis-server', args, join(dir, 'redis.log'));
+  // Redis rewrites its command line to its name and address.
+  return { pid, port, mark: `:${port}` };
 }
 
 export async function startKafka(dir: string): Promise<Started> {
@@ -146,7 +150,8 @@ export async function startKafka(dir: string): Promise<Started> {
   execFileSync('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', id.trim(), '-c', properties], {
     stdio: 'ignore',
   });
-  return startProcess('java', [...java, 'kafka.Kafka', properties], join(dir, 'kafka.log'), port);
+  const pid = startProcess('java', [...java, 'kafka.Kafka', properties], join(dir, 'kafka.log'));
+  return { pid, port, mark: properties };
 }
 
 function brokerProperties(log: string, port: number, controllerPort: number): string {
@@ -164,23 +169,29 @@ function brokerProperties(log: string, port: number, controllerPort: number): st
     'transaction.state.log.replication.factor=1',
     'transaction.state.log.min.isr=1',
     'group.initial.rebalance.delay.ms=0',
+    // Tests that kill members do not want to wait for long sessions.
+    'group.min.session.timeout.ms=1000',
     'message.max.bytes=4194304',
     'auto.create.topics.enable=false',
     '',
   ].join('\n');
 }
 
-/** Whether a process is the one that was started: ids are used again by the system. */
-export function isAlive(pid: number, command: string): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+/**
+ * Whether a process is the one that was started: ids are used again by the system, so its command line must hold
+ * `mark`. A process that has ended and was not yet collected has none.
+ */
+export function isAlive(pid: number, mark: string): boolean {
   const proc = `/proc/${pid}/cmdline`;
-  return (
-    !existsSync(proc) ||
-    readFileSync(proc, 'utf8').split('\0')[0]?.endsWith(command) === true ||
-    readFileSync(proc, 'utf8').includes(command)
-  );
+  if (existsSync('/proc/self/cmdline')) return existsSync(proc) && commandLine(proc).includes(mark);
+  const { stdout, status } = spawnSync('ps', ['-ww', '-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
+  return status === 0 && stdout.includes(mark);
+}
+
+function commandLine(proc: string): string {
+  try {
+    return readFileSync(proc, 'utf8');
+  } catch {
+    return '';
+  }
 }

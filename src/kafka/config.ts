@@ -32,7 +32,7 @@ export const kafkaConfig = z.strictObject({
   sasl: sasl.optional().describe('SASL mechanism and credentials.'),
   sessionTimeoutMs: z
     .int()
-    .min(6_000)
+    .min(1_000)
     .max(300_000)
     .default(10_000)
     .describe('A silent bridge loses its partitions after this.'),

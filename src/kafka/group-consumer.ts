@@ -45,7 +45,7 @@ export function createGroupConsumer({ config, topics, handlers, log }: GroupCons
     groupId: config.groupId,
     sessionTimeout: config.sessionTimeoutMs,
     rebalanceTimeout: Math.max(config.sessionTimeoutMs, 30_000),
-    heartbeatInterval: 1_000,
+    heartbeatInterval: Math.min(1_000, config.sessionTimeoutMs / 4),
     maxWaitTimeInMs: FETCH_WAIT_MS,
     maxBytesPerPartition: PARTITION_FETCH_BYTES,
     maxBytes: FETCH_BYTES,
