@@ -67,11 +67,14 @@ command('check', 'look at the configuration, the schemas and the workers, and st
   .option('--quiet', 'say only what is wrong')
   .action(action(async (flags: CommonFlags & { quiet?: boolean }) => (await import('./up.ts')).check(flags)));
 
-command('produce [type]', 'produce events of a message type, from --json, a file of lines or stdin')
+command(
+  'produce [type]',
+  'produce messages of a type, one a line of JSON; without a type, every line is {"type", "message", "key", ...}',
+)
   .option('--json <text>', 'one message as proto3 JSON')
-  .option('--file <file>', 'a file with one message a line')
-  .option('--via <way>', 'kafka or redis', 'kafka')
-  .option('--topic <topic>', 'topic to produce to', 'sluice.jobs')
+  .option('--file <file>', 'a file of lines (default: stdin)')
+  .option('--via <way>', 'kafka or redis (default: SLUICE_VIA, or kafka)')
+  .option('--topic <topic>', 'topic to produce to (default: the one of envelopes that is consumed)')
   .option('--key <key>', 'key of the events')
   .option('--queue <queue>', 'queue of the jobs')
   .option('--delay <ms>', 'run the jobs so much later', wholeNumber)

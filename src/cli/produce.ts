@@ -1,19 +1,27 @@
-/** `sluice produce`: one message, a file of lines, or stdin. A bad line is named and the others are produced. */
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
-import { createProducer, type OutgoingEvent, type Producer } from '../producer/producer.ts';
-import { type CommonFlags, createContext, schemasFor } from './context.ts';
-import { EXIT } from './exit.ts';
+/**
+ * `sluice produce`: one message, a file of lines, or stdin. Every line is acked, or named with what is wrong with it;
+ * a bad line does not keep the others back. What became of lines when Kafka or Redis went away is said too.
+ */
+import { createReadStream, existsSync } from 'node:fs';
+import { messageOf, SluiceError } from '../errors.ts';
+import { DEFAULT_QUEUE } from '../job/place.ts';
+import { createProducer, type Producer } from '../producer/producer.ts';
+import type { LoadedSchemas } from '../schema/load.ts';
+import { suggestion } from '../suggest.ts';
+import { type Config, DEFAULT_TOPIC } from './config/schema.ts';
+import { type CommonFlags, createContext, schemasFor, workersFor } from './context.ts';
+import { EXIT, exitCodeOf } from './exit.ts';
+import { printJson } from './output.ts';
+import { type Counts, eventsOf, linesOf, produceLines } from './produce-lines.ts';
 
-const EVENTS_AT_ONCE = 1_000;
 const SHAPE_VERSION = 1;
+const WAYS = ['kafka', 'redis'];
 
 export interface ProduceFlags extends CommonFlags {
   readonly json?: string;
   readonly file?: string;
-  readonly via: string;
-  readonly topic: string;
+  readonly via?: string;
+  readonly topic?: string;
   readonly key?: string;
   readonly queue?: string;
   readonly delay?: number;
@@ -21,91 +29,80 @@ export interface ProduceFlags extends CommonFlags {
   readonly priority?: number;
 }
 
+/** Without a type, every line is an event: `{"type": ..., "message": {...}, "key": ...}`. */
 export async function produce(type: string | undefined, flags: ProduceFlags): Promise<number> {
-  if (flags.via !== 'kafka' && flags.via !== 'redis')
-    throw new SluiceError('USAGE', `--via: "${flags.via}" is not allowed; allowed: kafka, redis`);
-  if (type === undefined)
-    throw new SluiceError('USAGE', 'which message type? sluice produce acme.web.v1.PageView --json ...');
+  const via = flags.via ?? process.env.SLUICE_VIA ?? 'kafka';
+  if (!WAYS.includes(via)) {
+    throw new SluiceError('USAGE', `--via: "${via}" is not allowed${suggestion(via, WAYS)}; allowed: kafka, redis`);
+  }
+  const source = await inputOf(flags);
   const { config } = await createContext(flags, 'produce');
-  const { via, topic } = flags;
   const schemas = schemasFor(config);
-  schemas.codec(type);
-  const producer = createProducer({
-    via,
-    topic,
-    kafka: config.kafka,
-    redis: config.redis.main ?? {},
-    workers: config.workers,
-    schemas,
-  });
+  if (type !== undefined) schemas.codec(type);
+  const producer = await producerFor(via as 'kafka' | 'redis', type, flags, config, schemas);
+  const counts: Counts = { acked: 0, refused: 0, unknown: 0 };
   try {
-    const counts = await produceLines(producer, type, flags);
-    process.stdout.write(`${JSON.stringify({ version: SHAPE_VERSION, ...counts })}\n`);
-    if (counts.refused === 0) return EXIT.ok;
-    return counts.acked > 0 ? EXIT.partial : EXIT.failed;
+    await produceLines(producer, eventsOf(source, type, optionsOf(flags), counts), counts);
+    return codeOf(counts);
+  } catch (error) {
+    process.stderr.write(`sluice: ${messageOf(error)}\n`);
+    return exitCodeOf(error);
   } finally {
-    await producer.close();
+    printJson({ version: SHAPE_VERSION, ...counts });
+    await producer.close().catch(() => undefined);
   }
 }
 
-async function produceLines(producer: Producer, type: string, flags: ProduceFlags) {
-  const counts = { acked: 0, refused: 0 };
-  let events: { line: number; event: OutgoingEvent }[] = [];
-  let line = 0;
-  for await (const text of lines(flags)) {
-    line += 1;
-    if (text.trim() === '') continue;
-    try {
-      events.push({ line, event: { ...optionsOf(flags), type, message: JSON.parse(text) as unknown } });
-    } catch (error) {
-      refuse(counts, line, error);
-    }
-    if (events.length < EVENTS_AT_ONCE) continue;
-    await sendGood(producer, events, counts);
-    events = [];
+function codeOf({ acked, refused }: Counts): number {
+  if (refused === 0) return EXIT.ok;
+  return acked > 0 ? EXIT.partial : EXIT.failed;
+}
+
+async function inputOf({ json, file }: ProduceFlags): Promise<AsyncIterable<string>> {
+  if (json !== undefined && file !== undefined) throw new SluiceError('USAGE', '--json and --file: give one of them');
+  if (json !== undefined) return linesOf(one(json.replaceAll('\n', ' ')));
+  if (file === undefined) return linesOf(process.stdin.setEncoding('utf8'));
+  if (!existsSync(file)) throw new SluiceError('USAGE', `--file: ${file} is not there`);
+  return linesOf(createReadStream(file, 'utf8'));
+}
+
+async function* one(text: string): AsyncGenerator<string> {
+  yield text;
+}
+
+async function producerFor(
+  via: 'kafka' | 'redis',
+  type: string | undefined,
+  flags: ProduceFlags,
+  config: Config,
+  schemas: LoadedSchemas,
+): Promise<Producer> {
+  const topic = topicOf(config, flags.topic);
+  const redis = via === 'redis' ? await redisOf(config, schemas, type, flags.queue) : undefined;
+  const settings = { via, topic, kafka: config.kafka, workers: config.workers, schemas };
+  return createProducer({ ...settings, ...(redis !== undefined && { redis }) });
+}
+
+/** The topic asked for, or the one of envelopes that is consumed. Events are written as envelopes. */
+function topicOf({ topics }: Config, asked: string | undefined): string {
+  const envelopes = Object.keys(topics).filter((name) => topics[name]?.record === 'envelope');
+  if (asked === undefined) return envelopes.includes(DEFAULT_TOPIC) ? DEFAULT_TOPIC : (envelopes[0] ?? DEFAULT_TOPIC);
+  const known = topics[asked];
+  if (known !== undefined && known.record !== 'envelope') {
+    throw new SluiceError('USAGE', `--topic: ${asked} holds ${known.record} records; sluice produce writes envelopes`);
   }
-  await sendGood(producer, events, counts);
-  return counts;
-}
-
-type Counts = { acked: number; refused: number };
-
-/** All at once when all are good; one bad message is found by sending one at a time. */
-async function sendGood(
-  producer: Producer,
-  events: readonly { line: number; event: OutgoingEvent }[],
-  counts: Counts,
-): Promise<void> {
-  try {
-    await producer.sendMany(events.map(({ event }) => event));
-    counts.acked += events.length;
-  } catch (error) {
-    if (!isSluiceError(error, 'INVALID_MESSAGE')) throw error;
-    for (const { line, event } of events) await sendOne(producer, line, event, counts);
+  if (known === undefined) {
+    const hint = suggestion(asked, Object.keys(topics));
+    process.stderr.write(`warning: ${asked} is not among the topics that are consumed${hint}\n`);
   }
+  return asked;
 }
 
-async function sendOne(producer: Producer, line: number, event: OutgoingEvent, counts: Counts): Promise<void> {
-  try {
-    await producer.sendMany([event]);
-    counts.acked += 1;
-  } catch (error) {
-    if (!isSluiceError(error, 'INVALID_MESSAGE')) throw error;
-    refuse(counts, line, error);
-  }
-}
-
-function refuse(counts: Counts, line: number, error: unknown): void {
-  counts.refused += 1;
-  process.stderr.write(`line ${line}: ${messageOf(error)}\n`);
-}
-
-function lines({ json, file }: ProduceFlags): AsyncIterable<string> | Iterable<string> {
-  if (json !== undefined) return [json];
-  return createInterface({
-    input: file === undefined ? process.stdin : createReadStream(file),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  });
+/** The Redis that holds the queue of these events. */
+async function redisOf(config: Config, schemas: LoadedSchemas, type: string | undefined, asked: string | undefined) {
+  const workers = asked !== undefined || type === undefined ? undefined : await workersFor(config, schemas);
+  const queue = asked ?? workers?.get(type ?? '')?.queue ?? DEFAULT_QUEUE;
+  return config.redis[config.queues[queue]?.redis ?? 'main'] ?? {};
 }
 
 function optionsOf({ key, queue, delay, attempts, priority }: ProduceFlags) {

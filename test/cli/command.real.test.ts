@@ -10,7 +10,6 @@ test.each([
   [['new', 'worker'], 2],
   [['produce', 'a.B', '--delay', 'soon'], 2],
   [['produce', 'a.B', '--via', 'rabbit'], 2],
-  [['produce'], 2],
 ])('%j exits %i', async (args, code) => {
   const finished = await run(args);
   expect(finished).toMatchObject({ code });

@@ -3,6 +3,10 @@ import { Queue } from 'bullmq';
 import type { Job } from '../../job/job.ts';
 import { bullOptions } from '../../job/options.ts';
 import { type Redis, redisError } from '../../redis/connection.ts';
+import { within } from '../../service.ts';
+
+/** Closing waits for a connection that may never come. */
+const CLOSE_WITHIN_MS = 1_000;
 
 export interface DirectQueues {
   /** Resolves when every job is in Redis. A rejected call may have added some. */
@@ -28,13 +32,15 @@ export function createDirectQueues(connection: Redis, prefix: string): DirectQue
     async add(jobs) {
       const byQueue = Map.groupBy(jobs, ({ queue }) => queue);
       try {
+        // A Queue waits for its connection for ever; a command gives up after its tries.
+        if (connection.status !== 'ready') await connection.ping();
         await Promise.all([...byQueue].map(([name, of]) => queueOf(name).addBulk(of.map(bulkJob))));
       } catch (error) {
         throw redisError('of the producer', error);
       }
     },
     async close() {
-      await Promise.all([...queues.values()].map((queue) => queue.close()));
+      await within(CLOSE_WITHIN_MS, Promise.all([...queues.values()].map((queue) => queue.close())));
     },
   };
 }

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createKafkaAdmin } from '../../src/kafka/admin.ts';
+import { kafkaConfig } from '../../src/kafka/config.ts';
+import { silentLog } from '../../src/log.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+import { kafkaBrokers } from '../support/stack.ts';
+import { folder, run } from './run.ts';
+
+const topic = `e-produce-${randomUUID().slice(0, 8)}`;
+const admin = createKafkaAdmin(kafkaConfig.parse({ brokers: kafkaBrokers() }), silentLog);
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startRedis();
+  await admin.ensureTopics([{ topic, partitions: 1 }]);
+});
+afterAll(async () => {
+  await admin.stop(1_000);
+  await redis.stop();
+});
+
+const cwd = folder({
+  'proto/ping.proto': 'syntax = "proto3"; package acme.v1; message Ping { string text = 1; int32 size = 2; }',
+});
+
+function produce(args: string[], input?: string) {
+  const env = {
+    KAFKA_BROKERS: kafkaBrokers().join(),
+    REDIS_URL: redis.url,
+    SLUICE_TOPICS: JSON.stringify({ [topic]: {} }),
+  };
+  return run(['produce', ...args], { cwd, env, ...(input !== undefined && { input }) });
+}
+
+async function end(): Promise<number> {
+  return (await admin.bounds([topic])).get(`${topic}/0`)?.high ?? -1;
+}
+
+test('to Kafka: what is acked is in the topic, bad lines are named, exit 6', async () => {
+  const before = await end();
+  const input = ['{"text":"a"}', '{"txet":"b"}', '{"size":"many"}', '{"text":"d","size":7}', 'x'].join('\n');
+  const { code, stdout, stderr } = await produce(['acme.v1.Ping', '--key', 'k'], input);
+  expect(code).toBe(6);
+  expect(JSON.parse(stdout)).toEqual({ version: 1, acked: 2, refused: 3, unknown: 0 });
+  expect(stderr).toMatch(/^line 2: txet: .*no such field/m);
+  expect(stderr).toMatch(/^line 3: .*size/m);
+  expect(stderr).toMatch(/^line 5: no JSON/m);
+  expect((await end()) - before).toBe(2);
+});
+
+test('one message by flag', async () => {
+  const { code, stdout } = await produce(['acme.v1.Ping', '--json', '{"text":"a"}']);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '{"version":1,"acked":1,"refused":0,"unknown":0}\n' });
+});
+
+test('an unknown type is told before anything is sent', async () => {
+  const { code, stderr } = await produce(['acme.v1.Pong', '--json', '{}']);
+  expect(code).toBe(3);
+  expect(stderr).toContain('did you mean acme.v1.Ping?');
+});
+
+test('to Redis: a job on the queue, later when asked', async () => {
+  const { code } = await produce([
+    'acme.v1.Ping',
+    '--via',
+    'redis',
+    '--queue',
+    'mail',
+    '--delay',
+    '60000',
+    '--json',
+    '{"text":"a"}',
+  ]);
+  expect(code).toBe(0);
+  const connection = new Redis(redis.url, { maxRetriesPerRequest: null });
+  const queue = new Queue('mail', { connection, skipMetasUpdate: true });
+  const [job] = await queue.getDelayed();
+  expect(job?.name).toBe('acme.v1.Ping');
+  expect(job?.data).toEqual({ text: 'a' });
+  expect(job?.delay).toBeGreaterThan(55_000);
+  await queue.close();
+  connection.disconnect();
+});
+
+test('a Redis that is away: exit 4, and what became of the line is not claimed', async () => {
+  const env = { REDIS_URL: 'redis://127.0.0.1:1' };
+  const { code, stdout, stderr } = await run(['produce', 'acme.v1.Ping', '--via', 'redis', '--json', '{}'], {
+    cwd,
+    env,
+  });
+  expect(code).toBe(4);
+  expect(JSON.parse(stdout)).toMatchObject({ acked: 0, unknown: 1 });
+  expect(stderr).toContain('may or may not have arrived');
+});
+
+test.each([
+  [['--file', 'not-there'], 'not-there is not there'],
+  [['--json', '{}', '--file', 'x'], 'give one of them'],
+  [['--via', 'rediss', '--json', '{}'], 'did you mean "redis"?'],
+])('%j is a wrong use, exit 2', async (args, words) => {
+  const { code, stderr } = await produce(['acme.v1.Ping', ...args]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(words);
+});
