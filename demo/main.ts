@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { createKafkaAdmin } from '../src/kafka/admin.ts';
 import { kafkaConfig } from '../src/kafka/config.ts';
 import { silentLog } from '../src/log.ts';
+import { gateState } from '../src/presence/gates.ts';
 import { createProducer } from '../src/producer/producer.ts';
 import { connect } from '../src/redis/connection.ts';
-import { gateKey } from '../src/redis/keys.ts';
 import { freePort } from '../stack/native.ts';
 import { up } from '../stack/stack.ts';
 import { type DemoOptions, readOptions, USAGE } from './options.ts';
@@ -72,8 +72,8 @@ async function main(options: DemoOptions): Promise<number> {
   }
 
   async function gate(): Promise<string> {
-    const text = await redis.get(gateKey('main')).catch(() => null);
-    return text === null ? 'closed' : (JSON.parse(text) as { isOpen: boolean }).isOpen ? 'open' : 'closed';
+    const state = await gateState(redis, kafka.groupId, 'main').catch(() => undefined);
+    return state?.isOpen ? 'open' : 'closed';
   }
 
   const isThrough = () =>

@@ -39,6 +39,7 @@ const SETTLE_FAST_MS = 20;
 const SETTLE_SLOW_MS = 500;
 const HOLD_BACK_MS = 2_000;
 const CLAIM_AGAIN_MS = 500;
+const MOST_QUEUES_SHOWN = 200;
 
 export interface BridgeConfig {
   readonly kafka: KafkaConfig;
@@ -63,6 +64,8 @@ export interface BridgeOptions {
 
 /** What status and dashboard show of a running bridge. */
 export interface BridgeView {
+  /** Queues that it has fed, or that are configured. */
+  readonly queues: readonly string[];
   readonly gates: readonly Shard['view'][];
   readonly partitions: readonly {
     readonly topic: string;
@@ -338,6 +341,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     },
 
     view: () => ({
+      queues: [...seenQueues].slice(0, MOST_QUEUES_SHOWN),
       gates: [...shards.values()].map(({ view }) => view),
       partitions: [...held.values()].map((each) => ({
         topic: each.topic,

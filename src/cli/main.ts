@@ -85,7 +85,7 @@ command(
 command('status', 'how things stand: lag, gates, queues, who is alive')
   .option('--json', 'as one JSON object')
   .option('--watch', 'again every two seconds')
-  .action(action(async (flags) => (await import('./status.ts')).status(flags)));
+  .action(action(async (flags) => (await import('./status/status.ts')).status(flags)));
 
 command('types', 'write the TypeScript types of all messages')
   .option('--check', 'write nothing; fail when the file is not up to date')

@@ -3,9 +3,10 @@ import { hostname } from 'node:os';
 import { createBridge } from '../bridge/bridge.ts';
 import { createCollector } from '../collector/collector.ts';
 import { portFor } from '../collector/port.ts';
-import { createBeacon, recordGate } from '../presence/presence.ts';
+import { createBeacon } from '../presence/beacons.ts';
+import { createGateRecorder } from '../presence/gates.ts';
 import type { RedisConfig } from '../redis/config.ts';
-import { connect, disconnect } from '../redis/connection.ts';
+import { connect, disconnect, type Redis } from '../redis/connection.ts';
 import type { Service } from '../service.ts';
 import { createWork } from '../worker/work.ts';
 import { type Context, schemasFor, workersFor } from './context.ts';
@@ -26,6 +27,7 @@ async function makeBridge(context: Context, onFatal: (error: Error) => void): Pr
   const schemas = schemasFor(config);
   const workers = await workersFor(config, schemas);
   const redis = connect('main', mainRedis(context), 'command', log);
+  const gates = createGateRecorder(redis, { group: config.kafka.groupId, by: identity() }, clock);
   const bridge = createBridge({
     config,
     schemas,
@@ -34,10 +36,10 @@ async function makeBridge(context: Context, onFatal: (error: Error) => void): Pr
     metrics,
     clock,
     onFatal,
-    onGate: (view) => void recordGate(redis, view, clock.now()),
+    onGate: gates.record,
   });
-  const beacon = createBeacon(redis, { role: 'bridge', id: identity(), detail: () => bridge.view() }, clock);
-  return inOrder([bridge, beacon], () => disconnect(redis));
+  const beacon = beaconOf('bridge', redis, context, () => bridge.view());
+  return inOrder([beacon, gates, bridge], () => disconnect(redis));
 }
 
 async function makeWork(context: Context): Promise<Service> {
@@ -55,13 +57,23 @@ async function makeWork(context: Context): Promise<Service> {
     clock,
   });
   const redis = connect('main', mainRedis(context), 'command', log);
-  const beacon = createBeacon(redis, { role: 'work', id: identity(), detail: () => ({ busy: work.busy() }) }, clock);
-  return inOrder([collector, work, beacon], () => disconnect(redis));
+  const beacon = beaconOf('work', redis, context, () => ({ busy: work.busy() }));
+  return inOrder([beacon, collector, work], () => disconnect(redis));
 }
 
-async function makeDashboard({ config, log }: Context): Promise<Service> {
+async function makeDashboard(context: Context): Promise<Service> {
+  const { config, log } = context;
   const { createDashboard } = await import('../dashboard/dashboard.ts');
-  return createDashboard({ config: config.dashboard, redis: config.redis, queues: config.queues, log });
+  const dashboard = createDashboard({ config: config.dashboard, redis: config.redis, queues: config.queues, log });
+  const redis = connect('main', mainRedis(context), 'command', log);
+  const beacon = beaconOf('dashboard', redis, context, () => ({ address: dashboard.address() }));
+  return inOrder([dashboard, beacon], () => disconnect(redis));
+}
+
+/** Beats first and last: a role that waits for Kafka or Redis is alive. */
+function beaconOf(role: Role, redis: Redis, { config, clock }: Context, detail: () => unknown): Service {
+  const group = config.kafka.groupId;
+  return createBeacon(redis, { group, role, id: `${role}-${identity()}`, detail }, clock);
 }
 
 function mainRedis({ config }: Context): RedisConfig {

@@ -61,6 +61,12 @@ export function createKafkaAdmin(config: KafkaConfig, log: Log): KafkaAdmin {
         return bounds;
       }),
 
+    offsetsAt: (topic, time) =>
+      ask('asking for offsets by time', async () => {
+        const answer = await admin.fetchTopicOffsetsByTimestamp(topic, time);
+        return new Map(answer.map(({ partition, offset }) => [partitionKey({ topic, partition }), Number(offset)]));
+      }),
+
     ensureTopics: (topics) =>
       ask('making topics', async () => {
         const existing = new Set(await admin.listTopics());

@@ -88,6 +88,8 @@ export interface KafkaAdmin extends Service {
   clusterId(): Promise<string>;
   committed(groupId: string, topics: readonly string[]): Promise<Map<string, Committed>>;
   bounds(topics: readonly string[]): Promise<Map<string, Bounds>>;
+  /** The first record that is not older than the time (milliseconds since the epoch), or the end, by partition. */
+  offsetsAt(topic: string, time: number): Promise<Map<string, number>>;
   /** Makes what is missing; leaves what exists as it is. Waits for leaders. */
   ensureTopics(
     topics: readonly { topic: string; partitions: number; config?: Record<string, string> }[],

@@ -24,16 +24,20 @@ export function ledgerKey(name: LedgerName, tag = ''): string {
   return `${root}:ledger:${name.cluster}:${name.group}:${name.topic}:${name.partition}`;
 }
 
-export function beaconKey(role: string, id: string): string {
-  return `${ROOT}:alive:${role}:${id}`;
+/** Ids of those that beat, scored by their last beat. */
+export function beaconsKey(group: string): string {
+  return `${ROOT}:alive:${group}`;
 }
 
-export const beaconPattern = `${ROOT}:alive:*`;
-
-export function gateKey(redis: string): string {
-  return `${ROOT}:gate:${redis}`;
+export function beaconKey(group: string, id: string): string {
+  return `${ROOT}:alive:${group}:${id}`;
 }
 
-export function gateHistoryKey(redis: string): string {
-  return `${ROOT}:gate-history:${redis}`;
+/** `redis` is the configured name of the Redis behind the gate. */
+export function gateKey(group: string, redis: string): string {
+  return `${ROOT}:gate:${group}:${redis}`;
+}
+
+export function gateHistoryKey(group: string, redis: string): string {
+  return `${ROOT}:gate-history:${group}:${redis}`;
 }

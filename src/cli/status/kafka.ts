@@ -1,0 +1,80 @@
+/** Lag and dead letters of topics. Reads offsets only: it joins no group and makes no topic. */
+import type { Bounds, Committed, KafkaAdmin } from '../../kafka/consumer.ts';
+import type { TopicStatus } from './shape.ts';
+
+export async function topicStatus(
+  admin: KafkaAdmin,
+  group: string,
+  topics: readonly string[],
+  now: number,
+): Promise<TopicStatus[]> {
+  const existing = new Set(await admin.topics());
+  const consumed = topics.filter((topic) => existing.has(topic));
+  const letters = topics.map(letterTopic).filter((topic) => existing.has(topic));
+  const [bounds, committed] = await Promise.all([
+    admin.bounds([...consumed, ...letters]),
+    consumed.length === 0 ? new Map<string, Committed>() : admin.committed(group, consumed),
+  ]);
+  return Promise.all(topics.map((topic) => oneTopic(admin, topic, bounds, committed, now)));
+}
+
+async function oneTopic(
+  admin: KafkaAdmin,
+  topic: string,
+  bounds: ReadonlyMap<string, Bounds>,
+  committed: ReadonlyMap<string, Committed>,
+  now: number,
+): Promise<TopicStatus> {
+  const partitions = partitionsOf(bounds, topic);
+  const letters = partitionsOf(bounds, letterTopic(topic));
+  const behind = new Map<string, number>();
+  let lagRecords = 0;
+  for (const [key, { low, high }] of partitions) {
+    const next = Math.max(low, committed.get(key)?.offset ?? low);
+    if (next >= high) continue;
+    lagRecords += high - next;
+    behind.set(key, next);
+  }
+  return {
+    topic,
+    exists: partitions.length > 0,
+    lagRecords,
+    lagSeconds: behind.size === 0 ? 0 : await ageOf(behind, (time) => admin.offsetsAt(topic, time), now),
+    deadLetters: letters.reduce((sum, [, { low, high }]) => sum + high - low, 0),
+  };
+}
+
+function letterTopic(topic: string): string {
+  return `${topic}.dlq`;
+}
+
+function partitionsOf(bounds: ReadonlyMap<string, Bounds>, topic: string): [string, Bounds][] {
+  return [...bounds].filter(([key]) => key.slice(0, key.lastIndexOf('/')) === topic);
+}
+
+const OLDEST_SECONDS = 60 * 86_400;
+const REFINEMENTS = 3;
+
+/**
+ * Seconds since the oldest of these records was written, found by asking for offsets by time: first by doubling the
+ * age, then by halving the interval. `next`: the first unfinished offset of each partition.
+ */
+export async function ageOf(
+  next: ReadonlyMap<string, number>,
+  offsetsAt: (time: number) => Promise<ReadonlyMap<string, number>>,
+  now: number,
+): Promise<number> {
+  /** Whether every unfinished record is younger than this. */
+  const isOlder = async (seconds: number) => {
+    const offsets = await offsetsAt(now - seconds * 1_000);
+    return [...next].every(([key, offset]) => (offsets.get(key) ?? 0) <= offset);
+  };
+  let [younger, older] = [0, 1];
+  while (older < OLDEST_SECONDS && !(await isOlder(older))) [younger, older] = [older, older * 2];
+  for (let i = 0; i < REFINEMENTS && older - younger > 1; i++) {
+    const middle = (younger + older) / 2;
+    if (await isOlder(middle)) older = middle;
+    else younger = middle;
+  }
+  return Math.round(older);
+}

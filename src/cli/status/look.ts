@@ -1,0 +1,138 @@
+/**
+ * One look at Kafka, every Redis and the roles. Each answers within a deadline or is listed as unreachable with the
+ * reason; nothing here hangs, and what could be seen is told beside what could not.
+ */
+import { messageOf } from '../../errors.ts';
+import { DEFAULT_QUEUE } from '../../job/place.ts';
+import { createKafkaAdmin } from '../../kafka/admin.ts';
+import { silentLog } from '../../log.ts';
+import { type Beacon, readBeacons } from '../../presence/beacons.ts';
+import type { GateView } from '../../presence/gates.ts';
+import { connect, type Redis } from '../../redis/connection.ts';
+import { within } from '../../service.ts';
+import { type Config, DEFAULT_REDIS } from '../config/schema.ts';
+import { topicStatus } from './kafka.ts';
+import { countQueue, memoryOf } from './redis.ts';
+import { type PartitionStatus, type QueueStatus, type RedisStatus, SHAPE_VERSION, type Status } from './shape.ts';
+import { verdictOf } from './verdict.ts';
+
+const ANSWER_WITHIN_MS = 5_000;
+
+export interface Observer {
+  look(now: number): Promise<Status>;
+  close(): Promise<void>;
+}
+
+/** What a bridge and a worker host tell of themselves. */
+interface Detail {
+  readonly gates?: readonly GateView[];
+  readonly partitions?: readonly PartitionStatus[];
+  readonly queues?: readonly string[];
+  readonly busy?: Readonly<Record<string, number>>;
+}
+
+export function createObserver(config: Config): Observer {
+  const admin = createKafkaAdmin(config.kafka, silentLog);
+  const servers = Object.entries(config.redis).map(([name, settings]) => createServer(name, settings));
+
+  async function look(now: number): Promise<Status> {
+    const unreachable: string[] = [];
+    const group = config.kafka.groupId;
+    const main = servers.find(({ name }) => name === DEFAULT_REDIS) as Server;
+    const [topics, roles] = await Promise.all([
+      answer(
+        `Kafka at ${config.kafka.brokers.join(', ')}`,
+        () => topicStatus(admin, group, Object.keys(config.topics), now),
+        unreachable,
+      ),
+      answer(main.title, () => readBeacons(main.redis, group), unreachable, main.lastError),
+    ]);
+    const seen = await Promise.all(servers.map((server) => lookAt(server, roles ?? [], unreachable)));
+    const halted = (roles ?? [])
+      .flatMap((role) => detailOf(role).partitions ?? [])
+      .filter(({ state }) => state === 'halted');
+    const all = {
+      unreachable: [...new Set(unreachable)],
+      topics: topics ?? [],
+      redis: seen.flatMap((each) => each?.status ?? []),
+      queues: seen.flatMap((each) => each?.queues ?? []),
+      roles: roles ?? [],
+      halted,
+    };
+    return { version: SHAPE_VERSION, at: new Date(now).toISOString(), ...verdictOf(all, now), ...all };
+  }
+
+  async function lookAt(server: Server, roles: readonly Beacon[], unreachable: string[]) {
+    const { name, redis, prefix, title, lastError } = server;
+    const queues = queuesOn(config, name, roles);
+    return answer(
+      title,
+      async (): Promise<{ status: RedisStatus; queues: QueueStatus[] }> => ({
+        status: { redis: name, ...(await memoryOf(redis)), gate: gateOf(name, roles) },
+        queues: await Promise.all(queues.map((queue) => countQueue(redis, name, prefix, queue))),
+      }),
+      unreachable,
+      lastError,
+    );
+  }
+
+  return {
+    look,
+    async close() {
+      for (const { redis } of servers) redis.disconnect();
+      await admin.stop(1_000);
+    },
+  };
+}
+
+interface Server {
+  readonly name: string;
+  readonly title: string;
+  readonly prefix: string;
+  readonly redis: Redis;
+  /** Why it is away; the client's own answer is only that it tried. */
+  lastError(): string | undefined;
+}
+
+function createServer(name: string, settings: Config['redis'][string]): Server {
+  const redis = connect(name, settings, 'command', silentLog);
+  let last: string | undefined;
+  redis.on('error', (error: unknown) => {
+    last = messageOf(error);
+  });
+  return { name, title: `Redis ${name}`, prefix: settings.prefix, redis, lastError: () => last };
+}
+
+/** The answer, or undefined with a line in `unreachable`. */
+async function answer<T>(
+  who: string,
+  question: () => Promise<T>,
+  unreachable: string[],
+  lastError: () => string | undefined = () => undefined,
+): Promise<T | undefined> {
+  let reason = `no answer within ${ANSWER_WITHIN_MS / 1_000} s`;
+  const asked = question().catch((error: unknown) => {
+    reason = lastError() ?? messageOf(error);
+    return undefined;
+  });
+  const found = await within(ANSWER_WITHIN_MS, asked);
+  if (found === undefined) unreachable.push(`${who}: ${reason}`);
+  return found;
+}
+
+function detailOf({ detail }: Beacon): Detail {
+  return (detail ?? {}) as Detail;
+}
+
+/** Several bridges may stand before one Redis; a closed gate outranks an open one. */
+function gateOf(name: string, roles: readonly Beacon[]): GateView | null {
+  const gates = roles.flatMap((role) => detailOf(role).gates ?? []).filter(({ redis }) => redis === name);
+  return gates.find(({ isOpen }) => !isOpen) ?? gates[0] ?? null;
+}
+
+/** Those that are configured, fed by a bridge or served by a worker host. */
+function queuesOn({ queues }: Config, redis: string, roles: readonly Beacon[]): string[] {
+  const told = roles.map(detailOf).flatMap(({ queues: fed = [], busy = {} }) => [...fed, ...Object.keys(busy)]);
+  const all = [...new Set([DEFAULT_QUEUE, ...Object.keys(queues), ...told])].sort();
+  return all.filter((queue) => (queues[queue]?.redis ?? DEFAULT_REDIS) === redis);
+}

@@ -1,0 +1,59 @@
+/** What `sluice status --json` prints; a change of meaning raises the version. */
+import type { Beacon } from '../../presence/beacons.ts';
+import type { GateView } from '../../presence/gates.ts';
+
+export const SHAPE_VERSION = 1;
+
+export interface TopicStatus {
+  readonly topic: string;
+  /** False until a bridge has made it. */
+  readonly exists: boolean;
+  /** Records that are not finished: log end minus committed. */
+  readonly lagRecords: number;
+  /** Age of the oldest of them, to about a tenth. */
+  readonly lagSeconds: number;
+  /** Records of `<topic>.dlq` that Kafka still holds. */
+  readonly deadLetters: number;
+}
+
+export interface RedisStatus {
+  readonly redis: string;
+  readonly usedBytes: number;
+  /** 0: no limit. */
+  readonly maxBytes: number;
+  /** As the bridges see it; null when none tells. */
+  readonly gate: GateView | null;
+}
+
+export interface QueueStatus {
+  readonly queue: string;
+  readonly redis: string;
+  readonly isPaused: boolean;
+  readonly waiting: number;
+  readonly active: number;
+  readonly delayed: number;
+  readonly prioritized: number;
+  readonly failed: number;
+}
+
+export interface PartitionStatus {
+  readonly topic: string;
+  readonly partition: number;
+  readonly state: string;
+  readonly haltReason: string;
+}
+
+export interface Status {
+  readonly version: typeof SHAPE_VERSION;
+  readonly at: string;
+  readonly verdict: string;
+  readonly isHealthy: boolean;
+  /** Dependencies that did not answer, and why. */
+  readonly unreachable: readonly string[];
+  readonly topics: readonly TopicStatus[];
+  readonly redis: readonly RedisStatus[];
+  readonly queues: readonly QueueStatus[];
+  readonly roles: readonly Beacon[];
+  /** Partitions that wait for an operator. */
+  readonly halted: readonly PartitionStatus[];
+}

@@ -1,0 +1,56 @@
+/** The status for people: the verdict, then a table each for topics, Redis, queues and roles. */
+import { columns } from '../output.ts';
+import type { RedisStatus, Status } from './shape.ts';
+import { duration } from './verdict.ts';
+
+export function table({ verdict, topics, redis, queues, roles, at }: Status): string[] {
+  const now = Date.parse(at);
+  return [
+    verdict,
+    ...section(
+      ['TOPIC', 'LAG', 'OLDEST', 'DEAD LETTERS'],
+      topics.map((each) => [
+        each.topic,
+        each.exists ? each.lagRecords : 'no such topic yet',
+        each.exists ? duration(each.lagSeconds) : '',
+        each.exists ? each.deadLetters : '',
+      ]),
+    ),
+    ...section(
+      ['REDIS', 'GATE', 'SINCE', 'USED', 'CLOSES AT', 'OPENS AT', 'MAXMEMORY'],
+      redis.map((each) => gateRow(each, now)),
+    ),
+    ...section(
+      ['QUEUE', 'REDIS', 'WAITING', 'ACTIVE', 'DELAYED', 'PRIORITIZED', 'FAILED'],
+      queues.map((each) => [
+        each.isPaused ? `${each.queue} (paused)` : each.queue,
+        each.redis,
+        each.waiting,
+        each.active,
+        each.delayed,
+        each.prioritized,
+        each.failed,
+      ]),
+    ),
+    ...section(
+      ['ROLE', 'PROCESS', 'UP'],
+      roles.map(({ role, id, startedAt }) => [role, id, duration(Math.max(0, now - startedAt) / 1_000)]),
+    ),
+  ];
+}
+
+function section(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
+  return rows.length === 0 ? [] : ['', ...columns([head, ...rows])];
+}
+
+function gateRow({ redis, usedBytes, maxBytes, gate }: RedisStatus, now: number): string[] {
+  const max = maxBytes === 0 ? 'none' : mebibytes(maxBytes);
+  if (gate === null) return [redis, 'no bridge tells', '', mebibytes(usedBytes), '', '', max];
+  const state = gate.isOpen ? 'open' : `closed: ${gate.cause}`;
+  const since = duration(Math.max(0, now - gate.since) / 1_000);
+  return [redis, state, since, mebibytes(usedBytes), mebibytes(gate.closeAtBytes), mebibytes(gate.openAtBytes), max];
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1_048_576).toFixed(1)} MiB`;
+}

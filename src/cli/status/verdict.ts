@@ -1,0 +1,84 @@
+/** One sentence on how things stand. The first of these that holds is what an operator has to know. */
+import type { Status } from './shape.ts';
+
+export type Seen = Omit<Status, 'version' | 'at' | 'verdict' | 'isHealthy'>;
+
+export interface Verdict {
+  readonly verdict: string;
+  readonly isHealthy: boolean;
+}
+
+/** `now`: milliseconds since the epoch. */
+export function verdictOf(seen: Seen, now: number): Verdict {
+  const problem = unseen(seen) ?? noBridge(seen) ?? halted(seen);
+  if (problem !== undefined) return { verdict: problem, isHealthy: false };
+  return { verdict: closedGate(seen, now) ?? noWorkers(seen) ?? going(seen), isHealthy: true };
+}
+
+function unseen({ unreachable }: Seen): string | undefined {
+  return unreachable.length > 0 ? `Cannot see everything: ${unreachable.join('; ')}` : undefined;
+}
+
+function noBridge({ roles }: Seen): string | undefined {
+  return roles.some(({ role }) => role === 'bridge') ? undefined : 'No bridge is running: nothing is taken from Kafka';
+}
+
+function halted(seen: Seen): string | undefined {
+  const [first] = seen.halted;
+  if (first === undefined) return undefined;
+  const others = seen.halted.length > 1 ? ` (and ${seen.halted.length - 1} more)` : '';
+  return `Partition ${first.topic}/${first.partition} is halted and waits for an operator: ${first.haltReason}${others}`;
+}
+
+const CAUSES: Readonly<Record<string, string>> = {
+  memory: 'its memory is used up',
+  depth: 'a queue is too deep',
+  'redis-away': 'it does not answer',
+  'redis-refuses': 'it refuses writes',
+};
+
+function closedGate({ redis, topics }: Seen, now: number): string | undefined {
+  const gates = redis.flatMap(({ gate }) => (gate === null || gate.isOpen ? [] : [gate]));
+  const longest = gates.sort((a, b) => a.since - b.since)[0];
+  if (longest === undefined) return undefined;
+  const { records } = lag(topics);
+  const state = records > 0 ? 'Falling behind' : 'Holding';
+  const why = CAUSES[longest.cause] ?? longest.cause;
+  const time = duration(Math.max(0, now - longest.since) / 1_000);
+  return `${state}: the gate of Redis ${longest.redis} has been closed for ${time}, because ${why}; ${behind(records)}`;
+}
+
+function noWorkers({ roles, queues }: Seen): string | undefined {
+  const waiting = queues.reduce((sum, queue) => sum + queue.waiting + queue.prioritized, 0);
+  if (waiting === 0 || roles.some(({ role }) => role === 'work')) return undefined;
+  return `${count(waiting, 'job')} wait, and no worker host of Sluice is running`;
+}
+
+function going({ topics }: Seen): string {
+  const { records, seconds } = lag(topics);
+  return records === 0
+    ? 'Keeping up: nothing is behind'
+    : `Working: ${behind(records)}, the oldest for ${duration(seconds)}`;
+}
+
+function lag(topics: Seen['topics']): { records: number; seconds: number } {
+  return {
+    records: topics.reduce((sum, topic) => sum + topic.lagRecords, 0),
+    seconds: Math.max(0, ...topics.map((topic) => topic.lagSeconds)),
+  };
+}
+
+function behind(records: number): string {
+  return `${count(records, 'record')} not finished`;
+}
+
+function count(number: number, what: string): string {
+  return `${number.toLocaleString('en-US')} ${what}${number === 1 ? '' : 's'}`;
+}
+
+/** `40 s`, `4 min`, `3 h`, `2 d`. */
+export function duration(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} d`;
+}

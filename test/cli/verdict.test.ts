@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import { exitCodeOfStatus } from '../../src/cli/status/status.ts';
+import { duration, type Seen, verdictOf } from '../../src/cli/status/verdict.ts';
+
+const NOW = 1_000_000_000;
+const role = (name: string) => ({ role: name, id: name, startedAt: 0, beatAt: 0, detail: {} });
+const topic = (lagRecords: number, lagSeconds = 0) => ({
+  topic: 't',
+  exists: true,
+  lagRecords,
+  lagSeconds,
+  deadLetters: 0,
+});
+const well: Seen = {
+  unreachable: [],
+  topics: [topic(0)],
+  redis: [],
+  queues: [],
+  roles: [role('bridge'), role('work')],
+  halted: [],
+};
+const gate = (isOpen: boolean, since = NOW - 240_000) => ({
+  redis: 'main',
+  usedBytes: 1,
+  maxBytes: 0,
+  gate: {
+    redis: 'main',
+    isOpen,
+    cause: isOpen ? 'room' : 'memory',
+    since,
+    usedBytes: 1,
+    closeAtBytes: 1,
+    openAtBytes: 1,
+  },
+});
+const waiting = {
+  queue: 'q',
+  redis: 'main',
+  isPaused: false,
+  waiting: 3,
+  active: 0,
+  delayed: 0,
+  prioritized: 1,
+  failed: 0,
+};
+const stuck = { topic: 't', partition: 2, state: 'halted', haltReason: 'made anew' };
+
+test.each<[string, Partial<Seen>, number]>([
+  ['Keeping up: nothing is behind', {}, 0],
+  ['Working: 1,234 records not finished, the oldest for 3 min', { topics: [topic(1_200, 180), topic(34, 2)] }, 0],
+  ['No bridge is running: nothing is taken from Kafka', { roles: [role('work')] }, 5],
+  ['Partition t/2 is halted and waits for an operator: made anew', { halted: [stuck] }, 5],
+  ['Partition t/2 is halted and waits for an operator: made anew (and 1 more)', { halted: [stuck, stuck] }, 5],
+  ['Cannot see everything: Kafka: away', { unreachable: ['Kafka: away'], roles: [] }, 4],
+  [
+    'Falling behind: the gate of Redis main has been closed for 4 min, because its memory is used up; 1 record not finished',
+    { redis: [gate(true), gate(false, NOW - 1_000), gate(false)], topics: [topic(1, 1)] },
+    0,
+  ],
+  [
+    'Holding: the gate of Redis main has been closed for 4 min, because its memory is used up; 0 records not finished',
+    { redis: [gate(false)] },
+    0,
+  ],
+  ['4 jobs wait, and no worker host of Sluice is running', { roles: [role('bridge')], queues: [waiting] }, 0],
+])('%s', (verdict, seen, exitCode) => {
+  const all = { ...well, ...seen };
+  const found = verdictOf(all, NOW);
+  expect(found.verdict).toBe(verdict);
+  expect(exitCodeOfStatus({ ...all, ...found })).toBe(exitCode);
+});
+
+test.each([
+  [0, '0 s'],
+  [119, '119 s'],
+  [240, '4 min'],
+  [7_200, '2 h'],
+  [200_000, '2 d'],
+])('%i seconds are %s', (seconds, text) => {
+  expect(duration(seconds)).toBe(text);
+});
