@@ -181,7 +181,7 @@ async function contentOf(prefix: string): Promise<Record<string, unknown>> {
 const READ: Record<string, (key: string) => Promise<unknown>> = {
   string: (key) => redis.get(key),
   list: (key) => redis.lrange(key, 0, -1),
-  zset: (key) => redis.zrange(key, 0, -1, 'WITHSCORES'),
+  zset: (key) => redis.zrange(key, '0', '-1', 'WITHSCORES'),
   hash: async (key) => {
     const hash = await redis.hgetall(key);
     return hash.opts === undefined ? hash : { ...hash, opts: withoutDefaults(JSON.parse(hash.opts) as object) };
