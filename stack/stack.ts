@@ -66,7 +66,7 @@ export async function down(options: StackOptions = {}): Promise<void> {
   await withLock(dir, async () => {
     const { kafka, redis, compose: containers } = readState(dir);
     if (containers !== undefined) compose(containers, ['down', '--volumes']);
-    await Promise.all([end(kafka, 'java'), end(redis, 'redis-server')]);
+    await Promise.all([end(kafka), end(redis)]);
     for (const name of readdirSync(dir))
       if (/^kafka-|^redis$|^state\.json$/.test(name)) rmSync(join(dir, name), { recursive: true, force: true });
   });
@@ -113,8 +113,8 @@ async function completed(dir: string, state: State, needs: Needs, mayInstall: bo
   if (!needs.kafka && !needs.redis) return state;
   if (state.compose !== undefined || (engineRuns() && needs.kafka && needs.redis && state.kafka === undefined))
     return composed(dir, state);
-  const kafka = state.kafka && isAlive(state.kafka.pid, 'java') ? state.kafka : undefined;
-  const redis = state.redis && isAlive(state.redis.pid, 'redis-server') ? state.redis : undefined;
+  const kafka = state.kafka && isAlive(state.kafka.pid, state.kafka.mark) ? state.kafka : undefined;
+  const redis = state.redis && isAlive(state.redis.pid, state.redis.mark) ? state.redis : undefined;
   const wanted = { kafka: needs.kafka && kafka === undefined, redis: needs.redis && redis === undefined };
   requireTools(dir, wanted, mayInstall);
   const startedRedis = wanted.redis ? await startRedis(dir) : redis;
@@ -149,11 +149,11 @@ function compose({ project, kafkaPort, redisPort }: NonNullable<State['compose']
   if (result.status !== 0) throw new Error(`docker compose ${args[0]} failed:\n${result.stderr}`);
 }
 
-async function end(started: Started | undefined, command: string): Promise<void> {
-  if (started === undefined || !isAlive(started.pid, command)) return;
+async function end(started: Started | undefined): Promise<void> {
+  if (started === undefined || !isAlive(started.pid, started.mark)) return;
   process.kill(started.pid, 'SIGTERM');
   const deadline = Date.now() + STOP_WITHIN_MS;
-  while (isAlive(started.pid, command)) {
+  while (isAlive(started.pid, started.mark)) {
     if (Date.now() > deadline) process.kill(started.pid, 'SIGKILL');
     await new Promise((done) => setTimeout(done, 100));
   }
