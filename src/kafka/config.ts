@@ -3,25 +3,25 @@ import { z } from 'zod';
 
 const sasl = z.discriminatedUnion('mechanism', [
   z.strictObject({
-    mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
-    username: z.string(),
-    password: z.string(),
+    mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).describe('How to log in.'),
+    username: z.string().describe('User, for plain and scram.'),
+    password: z.string().describe('Password, for plain and scram.'),
   }),
   z.strictObject({
-    mechanism: z.literal('aws'),
-    authorizationIdentity: z.string(),
-    accessKeyId: z.string(),
-    secretAccessKey: z.string(),
-    sessionToken: z.string().optional(),
+    mechanism: z.literal('aws').describe('How to log in.'),
+    authorizationIdentity: z.string().describe('For aws: the identity, such as `aws:userid`.'),
+    accessKeyId: z.string().describe('For aws.'),
+    secretAccessKey: z.string().describe('For aws.'),
+    sessionToken: z.string().optional().describe('For aws.'),
   }),
 ]);
 
 const tls = z.strictObject({
-  ca: z.string().optional(),
-  cert: z.string().optional(),
-  key: z.string().optional(),
-  servername: z.string().optional(),
-  rejectUnauthorized: z.boolean().optional(),
+  ca: z.string().optional().describe('Certificates of the authorities that are trusted, as PEM text.'),
+  cert: z.string().optional().describe('Certificate of this client, as PEM text.'),
+  key: z.string().optional().describe('Private key of this client, as PEM text.'),
+  servername: z.string().optional().describe('Name that the certificates of the brokers are checked against.'),
+  rejectUnauthorized: z.boolean().optional().describe('false: any certificate will do, which is no protection.'),
 });
 
 export const kafkaConfig = z.strictObject({
