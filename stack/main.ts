@@ -35,9 +35,10 @@ function print(addresses: object): void {
   for (const [name, value] of Object.entries(addresses)) process.stdout.write(`export ${name}=${String(value)}\n`);
 }
 
+// Ends at once: a Kafka client that asked a broker still starting goes on trying for up to a minute.
 try {
-  process.exitCode = await main();
+  process.exit(await main());
 } catch (error) {
   process.stderr.write(`stack: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  process.exit(1);
 }
