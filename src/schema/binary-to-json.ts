@@ -4,6 +4,7 @@
  * merge. Types with JSON of their own take a slower way round.
  */
 import type { FieldInfo, MessageInfo, ScalarType, ValueType } from './descriptor.ts';
+import { shortestFloat } from './float.ts';
 import type { Decoded, Json } from './schemas.ts';
 import { wellKnown } from './well-known.ts';
 import { malformed, WireReader } from './wire.ts';
@@ -198,7 +199,7 @@ const SCALARS: Readonly<Record<ScalarType, Read>> = {
   string: (reader) => JSON.stringify(reader.string()),
   bytes: (reader) => `"${reader.bytes().toString('base64')}"`,
   double: (reader) => doubleText(reader.double()),
-  float: (reader) => floatText(reader.float()),
+  float: (reader) => doubleText(shortestFloat(reader.float())),
 };
 
 function valueReader(type: ValueType, plans: Plans): Read {
@@ -253,13 +254,4 @@ function doubleText(value: number): string {
   return Number.isFinite(value)
     ? String(value)
     : `"${Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity'}"`;
-}
-
-/** The shortest decimal that reads back as the same float. */
-function floatText(value: number): string {
-  for (let digits = 6; digits < 9 && Number.isFinite(value); digits++) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return doubleText(short);
-  }
-  return doubleText(value);
 }

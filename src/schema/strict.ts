@@ -13,6 +13,7 @@ import {
   type ScalarType,
   type ValueType,
 } from './descriptor.ts';
+import { shortestFloat } from './float.ts';
 import type { Json } from './schemas.ts';
 import { wellKnown } from './well-known.ts';
 
@@ -163,7 +164,7 @@ function floating(type: 'double' | 'float', value: unknown, path: string): Json 
   }
   if (!Number.isFinite(number)) return String(number);
   if (type === 'float' && Math.abs(number) > MAX_FLOAT) throw invalid(path, value, 'a 32-bit float');
-  return number;
+  return type === 'float' ? shortestFloat(number) : number;
 }
 
 /** 32-bit integers as numbers, 64-bit ones as text. Numbers beyond 2^53 have lost digits already and are refused. */
