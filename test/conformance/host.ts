@@ -1,0 +1,190 @@
+/** What every worker host must do, whatever queue library it is for. A host's own test says how to make and feed it. */
+import { expect, it, vi } from 'vitest';
+import type { WorkerOptions } from '../../src/definition/worker.ts';
+import type { Host } from '../../src/worker/host.ts';
+
+/** A final or waiting job as the queue tells it. */
+export interface SeenJob {
+  readonly state: string;
+  readonly reason: string;
+  readonly stack: string;
+}
+
+export interface HostUnderTest {
+  /** A running host whose worker for `acme.web.v1.PageView` does this. */
+  start(options: Omit<WorkerOptions<View>, 'queue'>): Promise<Host>;
+  /** Adds a job; answers its id. */
+  add(name: string, data: object, options?: object): Promise<string>;
+  see(id: string): Promise<SeenJob | undefined>;
+  /** Starts a host in a process of its own that holds its jobs for ever; resolves when it has started one. */
+  startDoomed(): Promise<{ kill(): void }>;
+}
+
+export interface View {
+  readonly url: string;
+}
+
+const TYPE = 'acme.web.v1.PageView';
+const SOON = { timeout: 10_000, interval: 20 };
+const FAST = { baseMs: 5, maxMs: 10 };
+
+export function describeHost(under: () => HostUnderTest): void {
+  const gone = (id: string) => vi.waitFor(async () => expect(await under().see(id)).toBeUndefined(), SOON);
+  const failed = (id: string) =>
+    vi.waitFor(async () => {
+      const job = await under().see(id);
+      expect(job?.state).toBe('failed');
+      return job as SeenJob;
+    }, SOON);
+
+  it('runs a job once, with its message checked and completed', async () => {
+    const seen: unknown[] = [];
+    await under().start({ run: (view) => void seen.push(view) });
+    await gone(await under().add(TYPE, { url: 'https://x/1', bytes: '9007199254740993' }));
+    expect(seen).toMatchObject([{ url: 'https://x/1', bytes: 9007199254740993n, title: '' }]);
+  });
+
+  it('tries again after a throw, and after retry(), counting attempts from 1', async () => {
+    const attempts: number[] = [];
+    await under().start({
+      attempts: 3,
+      backoff: FAST,
+      run: (_view, { attempt }) => {
+        attempts.push(attempt);
+        if (attempt === 1) throw new Error('first');
+        return attempt === 2 ? { kind: 'retry', reason: 'second', afterMs: 1 } : undefined;
+      },
+    });
+    await gone(await under().add(TYPE, {}));
+    expect(attempts).toEqual([1, 2, 3]);
+  });
+
+  it('leaves a job whose attempts are exhausted with the reason and the stack of the last', async () => {
+    let runs = 0;
+    await under().start({
+      attempts: 3,
+      backoff: FAST,
+      run: () => {
+        runs += 1;
+        throw new Error(`no luck ${runs}`);
+      },
+    });
+    const job = await failed(await under().add(TYPE, {}));
+    expect(runs).toBe(3);
+    expect(job.reason).toBe('no luck 3');
+    expect(job.stack).toContain('conformance/host.ts');
+  });
+
+  it('runs a dead job once', async () => {
+    let runs = 0;
+    await under().start({
+      run: () => {
+        runs += 1;
+        return { kind: 'dead', reason: 'never' };
+      },
+    });
+    expect((await failed(await under().add(TYPE, {}))).reason).toBe('never');
+    expect(runs).toBe(1);
+  });
+
+  it('lets a job snooze without counting an attempt', async () => {
+    const attempts: number[] = [];
+    await under().start({
+      attempts: 1,
+      run: (_view, { attempt }) => {
+        attempts.push(attempt);
+        return attempts.length < 4 ? { kind: 'snooze', afterMs: 5 } : undefined;
+      },
+    });
+    await gone(await under().add(TYPE, {}));
+    expect(attempts).toEqual([1, 1, 1, 1]);
+  });
+
+  it('aborts a job that takes too long, and does not wait for one that does not listen', async () => {
+    const reasons: string[] = [];
+    await under().start({
+      attempts: 1,
+      timeoutMs: 50,
+      run: (_view, { signal }) =>
+        new Promise(() =>
+          signal.addEventListener('abort', () => reasons.push(String((signal.reason as Error).message))),
+        ),
+    });
+    expect((await failed(await under().add(TYPE, {}))).reason).toBe('the worker took longer than 50 ms');
+    expect(reasons).toEqual(['the worker took longer than 50 ms']);
+  });
+
+  it('lets data die at once that does not fit the schema, naming the field', async () => {
+    let runs = 0;
+    await under().start({
+      run: () => {
+        runs += 1;
+      },
+    });
+    expect((await failed(await under().add(TYPE, { urll: 'x' }))).reason).toMatch(/urll: .* did you mean "url"/);
+    expect(runs).toBe(0);
+  });
+
+  it('lets a job die whose message nobody runs, naming the known ones', async () => {
+    await under().start({ run: () => undefined });
+    expect((await failed(await under().add('acme.Unknown', {}))).reason).toBe(
+      `no worker runs acme.Unknown; known: ${TYPE}`,
+    );
+  });
+
+  it("honours a job's own number of attempts", async () => {
+    let runs = 0;
+    await under().start({
+      attempts: 5,
+      backoff: FAST,
+      run: () => {
+        runs += 1;
+        throw new Error('no');
+      },
+    });
+    await failed(await under().add(TYPE, {}, { attempts: 2 }));
+    expect(runs).toBe(2);
+  });
+
+  it('finishes what runs when it is stopped', async () => {
+    const started = Promise.withResolvers<void>();
+    const host = await under().start({
+      run: async () => {
+        started.resolve();
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      },
+    });
+    const id = await under().add(TYPE, {});
+    await started.promise;
+    await host.stop(5_000);
+    expect(await under().see(id)).toBeUndefined();
+  });
+
+  it('gives back what is not through at the deadline, uncounted, and another host runs it at once', async () => {
+    const started = Promise.withResolvers<void>();
+    const host = await under().start({
+      attempts: 1,
+      run: (_view, { signal }) => {
+        started.resolve();
+        return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      },
+    });
+    const id = await under().add(TYPE, {});
+    await started.promise;
+    await host.stop(50);
+    const attempts: number[] = [];
+    const since = Date.now();
+    await under().start({ attempts: 1, run: (_view, { attempt }) => void attempts.push(attempt) });
+    await gone(id);
+    expect(attempts).toEqual([1]);
+    expect(Date.now() - since).toBeLessThan(5_000);
+  });
+
+  it('runs what a killed host held, within seconds', async () => {
+    const id = await under().add(TYPE, {});
+    const doomed = await under().startDoomed();
+    doomed.kill();
+    await under().start({ run: () => undefined });
+    await vi.waitFor(async () => expect(await under().see(id)).toBeUndefined(), { timeout: 25_000, interval: 100 });
+  });
+}
