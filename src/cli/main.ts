@@ -107,6 +107,11 @@ command('show', 'print the configuration as it is in force, secrets masked', con
   .option('--json', 'as one JSON object')
   .action(action(async (flags) => (await import('./config/show.ts')).showConfig(flags)));
 
+// A reader that has seen enough, such as `head`, closes the pipe.
+process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed),
+);
+
 try {
   await program.parseAsync();
 } catch (error) {

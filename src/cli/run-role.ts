@@ -58,6 +58,11 @@ async function stopped(service: Service, { log, deadlineMs }: RunOptions): Promi
 }
 
 function listen({ log, onSecondSignal }: RunOptions, end: (exitCode: number) => void): void {
+  // A rejection that nobody handles comes here too. What state it left is unknown: the next process has a clean one.
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'crashed');
+    process.exit(EXIT.failed);
+  });
   const isSupervised = process.send !== undefined;
   let isStopping = false;
   const stop = (why: string) => {

@@ -21,7 +21,7 @@ import { defineWorker } from 'sluice';
 export default defineWorker('acme.v1.Ping', { run() {} });`;
 const PROTO = 'syntax = "proto3"; package acme.v1; message Ping { string text = 1; }';
 
-function up(files: Record<string, string>, ...flags: string[]): Running {
+function up(files: Record<string, string>, flags: string[] = [], surroundings: Record<string, string> = {}): Running {
   const cwd = folder(files);
   const id = `e-${randomUUID().slice(0, 8)}`;
   const env = {
@@ -31,6 +31,7 @@ function up(files: Record<string, string>, ...flags: string[]): Running {
     SLUICE_TOPICS: JSON.stringify({ [id]: {} }),
     SLUICE_DASHBOARD__PORT: '0',
     SLUICE_WORK__DRAIN_MS: '3000',
+    ...surroundings,
   };
   const running = runSluice(['up', ...flags], { cwd, env });
   started.push(running);
@@ -122,8 +123,38 @@ test.each([
   expect(running.stderr()).not.toContain('child started');
 });
 
+test('with Kafka and Redis away it says which, keeps trying, and stops within seconds', async () => {
+  const away = { KAFKA_BROKERS: '127.0.0.1:1', REDIS_URL: 'redis://127.0.0.1:2', SLUICE_WORK__DRAIN_MS: '25000' };
+  const running = up(good, [], away);
+  await vi.waitFor(
+    () => {
+      const said = lines(running).map(({ msg }) => msg);
+      expect(said).toEqual(expect.arrayContaining(['kafka is away; trying again', 'redis is away; trying again']));
+    },
+    { timeout: 20_000 },
+  );
+  expect(running.stderr()).toContain('127.0.0.1:1');
+  expect(lines(running).filter(({ msg }) => msg.startsWith('child ended'))).toEqual([]);
+  const began = Date.now();
+  expect(await running.kill('SIGTERM')).toBe(0);
+  expect(Date.now() - began).toBeLessThan(12_000);
+});
+
+test('a worker whose own timer throws takes its host down, which comes back', async () => {
+  const bomb = `${WORKER}\nimport { existsSync, writeFileSync } from 'node:fs';
+    if (process.argv.includes('work') && !existsSync('once')) {
+      writeFileSync('once', '');
+      setTimeout(() => { throw new Error('boom'); }, 1_500);
+    }`;
+  const running = up({ ...good, 'workers/ping.mjs': bomb });
+  await vi.waitFor(() => expect(pidsOf(running, 'work-1')).toHaveLength(2), { timeout: 20_000 });
+  const crash = lines(running).find(({ msg }) => msg === 'crashed');
+  expect(crash).toMatchObject({ role: 'work', err: { message: 'boom' } });
+  expect(pidsOf(running, 'bridge')).toHaveLength(1);
+});
+
 test('all roles in one process, for debugging', async () => {
-  const running = up(good, '--single-process');
+  const running = up(good, ['--single-process']);
   await vi.waitFor(() => expect(lines(running).map(({ msg }) => msg)).toContain('workers started'), {
     timeout: 20_000,
   });

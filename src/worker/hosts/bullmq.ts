@@ -20,6 +20,7 @@ const STALLED_CHECK_MS = 4_000;
 const STALLS_ALLOWED = 5;
 /** After the deadline, running jobs get this long to hear their signal and be given back. */
 const LET_GO_MS = 2_000;
+const IDLE_CLOSE_MS = 2_000;
 const LOG_AGAIN_MS = 10_000;
 
 export interface BullHostOptions extends AttemptContext {
@@ -108,7 +109,9 @@ export function createBullHost(options: BullHostOptions): Host {
       if (stopping.signal.aborted || worker === undefined) return;
       stopping.abort();
       const closing = worker.close().catch(report);
-      await within(deadlineMs, closing);
+      // A worker that cannot reach Redis does not close by itself; without a job there is nothing to wait for.
+      await within(Math.min(deadlineMs, IDLE_CLOSE_MS), closing);
+      if (running.size > 0) await within(deadlineMs - IDLE_CLOSE_MS, closing);
       isLettingGo = true;
       for (const id of running.keys()) abort(id, new SluiceError('STOPPED', 'the host stops'));
       await within(LET_GO_MS, closing);
