@@ -75,7 +75,7 @@ export function createSupervisor({ command, children, log, clock, onHopeless }: 
     let failures = 0;
     while (!stopping.signal.aborted) {
       const { code, signal, workedMs } = await runOnce(spec);
-      if (stopping.signal.aborted) return;
+      if (stopping.signal.aborted) return log.info({ child: spec.name, exitCode: code, signal }, 'child stopped');
       if (code === EXIT.configuration) {
         log.error({ child: spec.name }, 'a child cannot work with this configuration; stopping all');
         return onHopeless(code);

@@ -43,6 +43,7 @@ interface Line {
   readonly pid?: number;
   readonly child?: string;
   readonly childPid?: number;
+  readonly exitCode?: number | null;
   readonly msg: string;
 }
 
@@ -90,13 +91,15 @@ test('SIGTERM stops all of it, exit 0', async () => {
 test('SIGINT to the whole group, as a terminal sends it, is one request and not two', async () => {
   const running = up(good);
   const pids = await allStarted(running);
-  await vi.waitFor(() => expect(lines(running).map(({ msg }) => msg)).toContain('workers started'), {
+  const listening = ['workers started', 'dashboard listens', 'gate opened'];
+  await vi.waitFor(() => expect(lines(running).map(({ msg }) => msg)).toEqual(expect.arrayContaining(listening)), {
     timeout: 20_000,
   });
   for (const pid of pids) process.kill(pid, 'SIGINT');
   expect(await running.kill('SIGINT')).toBe(0);
   expect(pids.filter(isAlive)).toEqual([]);
-  expect(lines(running).filter(({ msg }) => msg === 'child killed')).toEqual([]);
+  const ends = lines(running).filter(({ msg }) => msg === 'child stopped');
+  expect(ends.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0]);
 });
 
 test('when the supervisor is killed, its children stop by themselves', async () => {
