@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import snappyCodec from 'kafkajs-snappy';
-import { compress, decompress } from 'lz4js';
+import { compressFrame, decompressFrame } from 'lz4-napi';
 
 interface Encoded {
   readonly buffer: Buffer;
@@ -16,8 +16,8 @@ export function registerCodecs(): void {
   const { CompressionCodecs, CompressionTypes } = kafkajs;
   CompressionCodecs[CompressionTypes.Snappy] = snappyCodec;
   CompressionCodecs[CompressionTypes.LZ4] = () => ({
-    compress: async (encoder: Encoded) => Buffer.from(compress(encoder.buffer)),
-    decompress: async (buffer: Buffer) => Buffer.from(decompress(buffer)),
+    compress: (encoder: Encoded) => compressFrame(encoder.buffer),
+    decompress: (buffer: Buffer) => decompressFrame(buffer),
   });
   CompressionCodecs[CompressionTypes.ZSTD] = () => ({
     compress: (encoder: Encoded) => zstd(encoder.buffer),

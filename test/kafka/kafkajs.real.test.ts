@@ -1,0 +1,88 @@
+import kafkajs from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createKafkaAdmin } from '../../src/kafka/admin.ts';
+import { registerCodecs } from '../../src/kafka/codecs.ts';
+import { kafkaConfig } from '../../src/kafka/config.ts';
+import { createGroupConsumer } from '../../src/kafka/group-consumer.ts';
+import { createRecordProducer } from '../../src/kafka/record-producer.ts';
+import { silentLog } from '../../src/log.ts';
+import { freePort } from '../../stack/native.ts';
+import { describeKafka, type KafkaUnderTest } from '../conformance/kafka.ts';
+import { makeTopic } from '../support/kafka.ts';
+import { kafkaBrokers } from '../support/stack.ts';
+
+let under: KafkaUnderTest;
+
+beforeAll(() => {
+  const config = kafkaConfig.parse({ brokers: kafkaBrokers(), sessionTimeoutMs: 2_000 });
+  under = {
+    admin: createKafkaAdmin(config, silentLog),
+    producer: createRecordProducer(config, silentLog),
+    consumer: (groupId, topics, handlers) =>
+      createGroupConsumer({ config: { ...config, groupId }, topics, handlers, log: silentLog }),
+  };
+});
+
+afterAll(async () => {
+  await Promise.all([under.admin.stop(1_000), under.producer.stop(1_000)]);
+});
+
+describe('KafkaJS', () => {
+  describeKafka(() => under);
+
+  it.each(['GZIP', 'Snappy', 'LZ4', 'ZSTD'] as const)('reads what was compressed by %s', async (name) => {
+    registerCodecs();
+    const { topic, groupId, kafka, stop } = await makeTopic(1);
+    const producer = new kafkajs.Kafka({ brokers: kafkaBrokers(), logLevel: kafkajs.logLevel.NOTHING }).producer();
+    await producer.connect();
+    const value = 'compressible '.repeat(500);
+    await producer.send({ topic, compression: kafkajs.CompressionTypes[name], messages: [{ value }, { value: 'x' }] });
+    await producer.disconnect();
+    const found: string[] = [];
+    const consumer = createGroupConsumer({
+      config: { ...kafka, groupId },
+      topics: [topic],
+      log: silentLog,
+      handlers: {
+        assigned: ({ partitions }) => {
+          for (const each of partitions) consumer.seek(each, 0);
+          consumer.resume(partitions);
+        },
+        revoked: () => undefined,
+        records: async ({ records }, control) => {
+          found.push(...records.map((record) => String(record.value)));
+          control.resolve(records.at(-1)?.offset as number);
+        },
+        failed: () => undefined,
+      },
+    });
+    await consumer.start();
+    await vi.waitFor(() => expect(found).toEqual([value, 'x']), { timeout: 15_000, interval: 50 });
+    await consumer.stop(2_000);
+    await stop();
+  });
+
+  it('says who is away, keeps trying, and stops when it is told to', async () => {
+    const port = await freePort();
+    const warnings: object[] = [];
+    const log = { ...silentLog, warn: (fields: object) => void warnings.push(fields) };
+    const consumer = createGroupConsumer({
+      config: kafkaConfig.parse({ brokers: [`127.0.0.1:${port}`] }),
+      topics: ['x'],
+      log,
+      handlers: {
+        assigned: () => undefined,
+        revoked: () => undefined,
+        records: async () => undefined,
+        failed: () => undefined,
+      },
+    });
+    const starting = consumer.start();
+    await vi.waitFor(() => expect(warnings).toMatchObject([{ brokers: [`127.0.0.1:${port}`] }]), {
+      timeout: 30_000,
+      interval: 100,
+    });
+    await consumer.stop(1_000);
+    await starting;
+  });
+});
