@@ -48,22 +48,20 @@ local function look_at(chunk, queue)
   return #slots
 end
 
-local looked, position, stop = 0, 0, nil
-local page = redis.call('ZRANGE', base .. ':c', first, '(' .. first + 1000000, 'BYSCORE', 'LIMIT', 0, budget)
+-- A chunk has at most CHUNK members in the index, one a queue: a page of this size holds the next chunk's first
+-- member after the budget is spent, or everything there is.
+local looked, position, stop = 0, nil, nil
+local page = redis.call('ZRANGE', base .. ':c', first, '+inf', 'BYSCORE', 'LIMIT', 0, budget + CHUNK + 1)
 for _, member in ipairs(page) do
   local chunk, queue = string.match(member, '^(%d+):(.*)$')
-  if looked >= budget and tonumber(chunk) ~= position then
+  if looked >= budget and chunk ~= position then
     stop = tonumber(chunk)
     break
   end
-  position = tonumber(chunk)
-  looked = looked + look_at(chunk, queue)
+  position = chunk
+  looked = looked + math.max(1, look_at(chunk, queue))
 end
 
 local limit = enqueued + 1
-if stop then
-  limit = math.min(limit, stop * CHUNK)
-elseif #page == budget then
-  limit = math.min(limit, position * CHUNK)
-end
+if stop then limit = math.min(limit, stop * CHUNK) end
 return { 'ok', enqueued, present, used_memory(), limit, completed, absent, unsettled, dead }
