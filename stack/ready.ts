@@ -9,7 +9,7 @@ const LOOK_AGAIN_MS = 200;
 const ANSWER_WITHIN_MS = 2_000;
 
 export async function kafkaAnswers(brokers: readonly string[]): Promise<boolean> {
-  const admin = createKafkaAdmin(kafkaConfig.parse({ brokers, clientId: 'sluice-stack' }), silentLog);
+  const admin = createKafkaAdmin(kafkaConfig.parse({ brokers, clientId: 'sluice-stack' }), silentLog, 0);
   try {
     return (await within(ANSWER_WITHIN_MS, admin.clusterId())) !== undefined;
   } catch {

@@ -5,8 +5,11 @@ import { createClient, kafkaError } from './client.ts';
 import type { KafkaConfig } from './config.ts';
 import { type Bounds, type Committed, type KafkaAdmin, partitionKey } from './consumer.ts';
 
-export function createKafkaAdmin(config: KafkaConfig, log: Log): KafkaAdmin {
-  const admin = createClient(config, log).admin();
+const USUAL_TRIES = 5;
+
+/** `tries` bounds how long a question is asked again while no broker answers. */
+export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TRIES): KafkaAdmin {
+  const admin = createClient(config, log).admin({ retry: { retries: tries } });
   let connecting: Promise<void> | undefined;
 
   async function ask<T>(what: string, question: () => Promise<T>): Promise<T> {

@@ -158,7 +158,7 @@ describe('looking', () => {
     await redis.zadd('bull:mail:failed', 1, 'k~t~0~0~5');
     await redis.hset('bull:mail:k~t~0~0~6', 'failedReason', 'between attempts');
     expect(await look()).toMatchObject({ end: 10, completed: 1, absent: 1, dead: [{ offset: 5, queue: 'mail' }] });
-    expect((await look()).unsettled.sort()).toEqual([0, 1, 2, 5, 6, 7, 8, 9]);
+    expect([...(await look()).unsettled].sort()).toEqual([0, 1, 2, 5, 6, 7, 8, 9]);
   });
 
   it('goes on from where it is told to, over many queues in order of offsets', async () => {
@@ -169,7 +169,7 @@ describe('looking', () => {
     const first = await look(0, 1);
     expect([first.end, first.unsettled]).toEqual([512, [0]]);
     const second = await look(first.end, 1);
-    expect([second.end, second.unsettled.sort()]).toEqual([701, [600, 601]]);
+    expect([second.end, [...second.unsettled].sort()]).toEqual([701, [600, 601]]);
   });
 
   it('concludes nothing above what was enqueued', async () => {
