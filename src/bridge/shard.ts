@@ -16,6 +16,9 @@ import { Slots } from './slots.ts';
 const BATCHES_IN_FLIGHT = 2;
 const SAMPLE_OPEN_MS = 1_000;
 const SAMPLE_CLOSED_MS = 250;
+const SAMPLE_FIRST_MS = 50;
+/** Longest wait for a connection before the bridge starts without it. */
+const FIRST_SAMPLE_MS = 2_000;
 /** What a waiting BullMQ job takes beside its own text: hash, list entry, two events, ledger. */
 const JOB_OVERHEAD_BYTES = 700;
 
@@ -39,6 +42,8 @@ export class Shard implements Service {
   #usedBytes = 0;
   #inFlightBytes = 0;
   #depth = 0;
+  /** Why this Redis cannot be used, as it was logged. */
+  #unfitFor = '';
   #running: Promise<void> | undefined;
   readonly #options: ShardOptions;
   readonly #stopping = new AbortController();
@@ -73,7 +78,7 @@ export class Shard implements Service {
 
   /** Takes the first reading; rejects CONFIG or UNFIT when this Redis can never serve, keeps trying when it is away. */
   async start(): Promise<void> {
-    await this.#sample();
+    await this.#firstSample();
     this.#running = this.#sampleUntilStopped();
   }
 
@@ -133,16 +138,34 @@ export class Shard implements Service {
     onChange(this);
   }
 
+  /** A connection that is being made is not yet one that is away. */
+  async #firstSample(): Promise<void> {
+    const { clock } = this.#options;
+    const until = clock.now() + FIRST_SAMPLE_MS;
+    const { signal } = this.#stopping;
+    do {
+      await this.#sample();
+      if (this.isReachable) return;
+      await clock.sleep(SAMPLE_FIRST_MS, signal);
+    } while (clock.now() < until && !signal.aborted);
+  }
+
   async #sampleUntilStopped(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await this.#options.clock.sleep(this.isOpen ? SAMPLE_OPEN_MS : SAMPLE_CLOSED_MS, signal);
       if (signal.aborted) return;
-      await this.#sample().catch((error: unknown) => {
-        this.#options.log.error({ err: error, redis: this.sink.name }, 'this redis cannot be used');
-        this.#become(closed(this.#state, 'redis-refuses'));
-      });
+      await this.#sample().catch((error: unknown) => this.#unfit(error));
     }
+  }
+
+  /** It was away when the bridge started, or was changed since: the gate stays closed until it is mended. */
+  #unfit(error: unknown): void {
+    const reason = messageOf(error);
+    if (reason !== this.#unfitFor)
+      this.#options.log.error({ redis: this.sink.name, reason }, 'this redis cannot be used');
+    this.#unfitFor = reason;
+    this.#become(closed(this.#state, 'redis-refuses'), reason);
   }
 
   async #sample(): Promise<void> {
@@ -150,6 +173,7 @@ export class Shard implements Service {
       const memory = await this.sink.memory();
       requireFit(this.sink.name, memory.evictionPolicy, memory.version);
       this.#limits = thresholds(this.sink.name, this.#options.gate, memory.maxBytes, memory.systemBytes);
+      this.#unfitFor = '';
       const depth = Number.isFinite(this.#limits.closeAtDepth) ? await this.#deepest() : 0;
       this.read(memory.usedBytes, depth);
     } catch (error) {

@@ -1,7 +1,7 @@
 /**
  * Runs a service until a signal, the loss of the supervisor, or a fatal error. The first signal stops gracefully, up
- * to a deadline; the second at once. A supervised child leaves SIGINT to its supervisor: the terminal sends it to
- * both, and one request to stop must not count as two.
+ * to a deadline; the second at once. Terminals and service managers signal a supervisor and its children alike, and
+ * one request must not count as two: a supervised child takes SIGTERM once, and leaves the rest to its supervisor.
  */
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -72,6 +72,7 @@ function listen({ log, onSecondSignal }: RunOptions, end: (exitCode: number) => 
   };
   const onSignal = (signal: 'SIGINT' | 'SIGTERM') => {
     if (!isStopping) return stop(signal);
+    if (isSupervised) return;
     onSecondSignal?.();
     process.exit(EXIT_BY_SIGNAL[signal]);
   };

@@ -88,15 +88,18 @@ test('SIGTERM stops all of it, exit 0', async () => {
   expect(pids.filter(isAlive)).toEqual([]);
 });
 
-test('SIGINT to the whole group, as a terminal sends it, is one request and not two', async () => {
+test.each([
+  ['SIGINT', 'a terminal'],
+  ['SIGTERM', 'a service manager'],
+] as const)('%s to the whole group, as %s sends it, is one request and not two', async (signal, _who) => {
   const running = up(good);
   const pids = await allStarted(running);
   const listening = ['workers started', 'dashboard listens', 'gate opened'];
   await vi.waitFor(() => expect(lines(running).map(({ msg }) => msg)).toEqual(expect.arrayContaining(listening)), {
     timeout: 20_000,
   });
-  for (const pid of pids) process.kill(pid, 'SIGINT');
-  expect(await running.kill('SIGINT')).toBe(0);
+  for (const pid of pids) process.kill(pid, signal);
+  expect(await running.kill(signal)).toBe(0);
   expect(pids.filter(isAlive)).toEqual([]);
   const ends = lines(running).filter(({ msg }) => msg === 'child stopped');
   expect(ends.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0]);
@@ -154,6 +157,18 @@ test('a worker whose own timer throws takes its host down, which comes back', as
   const crash = lines(running).find(({ msg }) => msg === 'crashed');
   expect(crash).toMatchObject({ role: 'work', err: { message: 'boom' } });
   expect(pidsOf(running, 'bridge')).toHaveLength(1);
+});
+
+test.each([
+  ['evicts keys', { policy: 'allkeys-lru' }, {}, /maxmemory-policy noeviction/],
+  ['leaves its workers no room', { maxmemory: '64mb' }, { SLUICE_REDIS__MAIN__GATE__CLOSE_AT: '63mb' }, /closeAt.*95%/],
+])('a Redis that %s: everything ends with 3 and how to mend it', async (_what, options, surroundings, words) => {
+  const unfit = await startRedis(options);
+  const running = up(good, [], { REDIS_URL: unfit.url, ...surroundings });
+  expect(await running.ended).toBe(3);
+  expect(running.stderr()).toMatch(words);
+  expect(pidsOf(running, 'bridge')).toHaveLength(1);
+  await unfit.stop();
 });
 
 test('all roles in one process, for debugging', async () => {
