@@ -9,6 +9,7 @@ import type { RedisConfig } from '../redis/config.ts';
 import { connect, disconnect, type Redis } from '../redis/connection.ts';
 import type { Service } from '../service.ts';
 import { createWork } from '../worker/work.ts';
+import { noWorkers, topicsWithoutTakers } from './check.ts';
 import { type Context, schemasFor, workersFor } from './context.ts';
 
 export const ROLES = ['bridge', 'work', 'dashboard'] as const;
@@ -26,6 +27,8 @@ async function makeBridge(context: Context, onFatal: (error: Error) => void): Pr
   const { config, log, metrics, clock } = context;
   const schemas = schemasFor(config);
   const workers = await workersFor(config, schemas);
+  const orphans = topicsWithoutTakers(config, workers);
+  if (orphans.length > 0) log.warn({ topics: orphans }, noWorkers(config, orphans));
   const redis = connect('main', mainRedis(context), 'command', log);
   const gates = createGateRecorder(redis, { group: config.kafka.groupId, by: identity() }, clock);
   const bridge = createBridge({
@@ -51,7 +54,7 @@ async function makeWork(context: Context): Promise<Service> {
     config,
     workers,
     schemas,
-    portFor: (eventId) => portFor(collector, eventId),
+    portFor: (eventId, signal) => portFor(collector, eventId, signal),
     log,
     metrics,
     clock,

@@ -13,6 +13,10 @@ export const collectorConfig = z.strictObject({
   batchAgeMs: z.int().min(0).max(10_000).default(10).describe('Longest wait of an event for companions.'),
   connections: z.int().min(1).max(256).default(4).describe('Requests under way at once.'),
   requestTimeoutMs: z.int().min(100).default(10_000).describe('A request without an answer is retried after this.'),
-  deadlineMs: z.int().min(100).default(60_000).describe('An event not accepted by then fails its attempt.'),
+  deadlineMs: z
+    .int()
+    .min(100)
+    .default(45_000)
+    .describe("An event not accepted by then fails its attempt; keep it below the workers' timeoutMs."),
 });
 export type CollectorConfig = z.infer<typeof collectorConfig>;

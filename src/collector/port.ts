@@ -1,4 +1,7 @@
-/** The collector as one job sees it: its events have ids of their own, the same at every attempt. */
+/**
+ * The collector as one attempt of a job sees it: its events have ids of their own, the same at every attempt, and are
+ * given up with it.
+ */
 import { createHash } from 'node:crypto';
 import type { CollectorPort } from '../definition/worker.ts';
 import type { Collector } from './collector.ts';
@@ -6,13 +9,16 @@ import type { Collector } from './collector.ts';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 
 /** The first event of a job has the job's event id, where that is a UUID; the others are derived from it. */
-export function portFor(collector: Pick<Collector, 'track'>, eventId: string): CollectorPort {
+export function portFor(collector: Pick<Collector, 'track'>, eventId: string, signal?: AbortSignal): CollectorPort {
   let count = 0;
   return {
     track: (fields) => {
       const index = count++;
       const id = index === 0 && UUID.test(eventId) ? eventId : derivedId(eventId, index);
-      return collector.track(fields, fields.eid ?? id);
+      const tracked = collector.track(fields, id, signal);
+      // A worker that does not await it would otherwise end the whole host with its rejection.
+      tracked.catch(() => undefined);
+      return tracked;
     },
   };
 }

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { isOutcome } from '../definition/outcomes.ts';
 import type { CollectorPort, Outcome, WorkerContext, WorkerDefinition } from '../definition/worker.ts';
-import { messageOf, SluiceError } from '../errors.ts';
+import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
 import { sourceOf } from '../job/identity.ts';
 import type { JobAbout } from '../job/job.ts';
 import type { Log } from '../log.ts';
@@ -31,7 +31,7 @@ export interface AttemptContext {
     all(): readonly { readonly definition: WorkerDefinition }[];
   };
   readonly schemas: Schemas;
-  readonly portFor: (eventId: string) => CollectorPort;
+  readonly portFor: (eventId: string, signal: AbortSignal) => CollectorPort;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -86,7 +86,9 @@ async function run(
     const result = await untilAborted(either, async () => definition.run(message, workerContext(job, either, context)));
     return isOutcome(result) ? result : { kind: 'done' };
   } catch (error) {
-    return { kind: 'retry', reason: messageOf(error), cause: error };
+    // What the collector refuses for good, it refuses at every attempt.
+    const kind = isSluiceError(error, 'COLLECTOR_REFUSED') ? 'dead' : 'retry';
+    return { kind, reason: messageOf(error), cause: error };
   } finally {
     clearTimeout(timer);
   }
@@ -116,7 +118,7 @@ function workerContext(job: TakenJob, signal: AbortSignal, { log, portFor }: Att
     eventId,
     headers: about.headers ?? {},
     source: source && { topic: source.topic, partition: source.partition, offset: source.offset },
-    collector: portFor(eventId),
+    collector: portFor(eventId, signal),
   };
 }
 

@@ -1,6 +1,6 @@
 /** The collector client against a server that misbehaves in every way that is known of. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { itemsOf } from '../../demo/receiver.ts';
 import { systemClock } from '../../src/clock.ts';
 import { type Collector, createCollector } from '../../src/collector/collector.ts';
@@ -22,15 +22,20 @@ let port: number;
 let script: Answer[];
 /** Event ids of each request, whatever was answered. */
 let requests: string[][];
+let bodies: string[];
 let collector: Collector;
+let metrics: ReturnType<typeof createMetrics>;
 
 beforeEach(async () => {
   script = [];
   requests = [];
+  bodies = [];
   server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-    requests.push(itemsOf(request, Buffer.concat(chunks).toString()).map(({ eid }) => eid as string));
+    const body = Buffer.concat(chunks).toString();
+    bodies.push(body);
+    requests.push(itemsOf(request, body).map(({ eid }) => eid as string));
     (script.shift() ?? ok)(response, request);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -45,11 +50,22 @@ afterEach(async () => {
 
 function open(change: object = {}): Collector {
   const config = collectorConfig.parse({ url: `http://127.0.0.1:${port}`, ...change });
-  collector = createCollector(config, { log: silentLog, metrics: createMetrics(), clock: systemClock });
+  metrics = createMetrics();
+  collector = createCollector(config, { log: silentLog, metrics, clock: systemClock });
   return collector;
 }
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+const track = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, i) => collector.track(view, id(from + i)));
+const outcomes = async (tracked: Promise<void>[]) =>
+  (await Promise.allSettled(tracked)).map((each) => (each.status === 'rejected' ? each.reason.code : 'accepted'));
+
+async function counted(): Promise<Record<string, number>> {
+  const { values } = await metrics.eventsDelivered.get();
+  return Object.fromEntries(values.map(({ labels, value }) => [labels.outcome, value]));
+}
+
 const view = { e: 'pv', url: 'https://x.example/' };
 
 describe('delivery', () => {
@@ -176,5 +192,147 @@ describe('delivery', () => {
   it('says that none is configured', async () => {
     open({ url: undefined });
     await expect(collector.track(view, id(1))).rejects.toThrow(/set collector\.url or COLLECTOR_URL/);
+  });
+});
+
+describe('a collector in trouble', () => {
+  it('finds the event to blame, and accepts its neighbours', async () => {
+    const bad = new Set([id(3), id(6)]);
+    const judge: Answer = (response) =>
+      (requests.at(-1) as string[]).some((each) => bad.has(each))
+        ? response.writeHead(422).end('no')
+        : ok(response, {} as IncomingMessage);
+    script = Array.from({ length: 100 }, () => judge);
+    open();
+    const ends = await outcomes(track(1, 8));
+    expect(ends.map((end) => end === 'accepted')).toEqual([true, true, false, true, true, false, true, true]);
+    expect(await counted()).toEqual({ accepted: 6, refused: 2 });
+  });
+
+  it('says what the collector said', async () => {
+    script = [(response) => response.writeHead(422).end('field  xyz\nis odd')];
+    open();
+    await expect(collector.track(view, id(1))).rejects.toThrow(/answered 422: field xyz is odd/);
+  });
+
+  it('keeps the deadline when it is asked to wait for an hour', async () => {
+    script = [status(429, { 'retry-after': '3600' })];
+    open({ deadlineMs: 400 });
+    const since = Date.now();
+    await expect(collector.track(view, id(1))).rejects.toThrow(/within 400 ms; last: answered 429/);
+    expect(Date.now() - since).toBeLessThan(1_500);
+    expect(requests.length).toBe(1);
+  });
+
+  it('keeps the deadline while a request hangs', async () => {
+    script = [() => undefined];
+    open({ deadlineMs: 300, requestTimeoutMs: 20_000 });
+    await expect(collector.track(view, id(1))).rejects.toMatchObject({ code: 'COLLECTOR_UNAVAILABLE' });
+  });
+
+  it('goes on by itself when nobody listened at first', async () => {
+    await new Promise((resolve) => server.close(resolve));
+    open();
+    const tracked = track(1, 3);
+    await vi.waitFor(async () => expect((await metrics.collectorRequests.get()).values[0]?.value).toBeGreaterThan(1));
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    expect(await outcomes(tracked)).toEqual(['accepted', 'accepted', 'accepted']);
+  });
+
+  it('asks a collector that is down with one request at a time', async () => {
+    script = Array.from({ length: 1_000 }, () => status(503));
+    open({ batchEvents: 1, connections: 8, deadlineMs: 1_500 });
+    const ends = await outcomes(track(1, 200));
+    expect(new Set(ends)).toEqual(new Set(['COLLECTOR_UNAVAILABLE']));
+    expect(requests.length).toBeLessThan(40);
+  });
+
+  it('does not let a batch that always fails hold up the others', async () => {
+    const judge: Answer = (response) =>
+      response.writeHead((requests.at(-1) as string[]).includes(id(1)) ? 500 : 200).end();
+    script = Array.from({ length: 10_000 }, () => judge);
+    open({ batchEvents: 1, deadlineMs: 3_000 });
+    const poison = collector.track(view, id(1));
+    poison.catch(() => undefined);
+    for (let n = 2; n < 60; n++) await collector.track(view, id(n));
+    await expect(poison).rejects.toThrow(/last: answered 500/);
+  });
+
+  it('does not count the time before its turn against a request', async () => {
+    script = Array.from(
+      { length: 100 },
+      (): Answer => (response) => void setTimeout(() => ok(response, {} as IncomingMessage), 60),
+    );
+    open({ batchEvents: 1, connections: 1, requestTimeoutMs: 250 });
+    expect(await outcomes(track(1, 12))).toEqual(Array.from({ length: 12 }, () => 'accepted'));
+    expect(requests.length).toBe(12);
+  });
+
+  it('stamps every sending anew, and nothing else', async () => {
+    script = [status(429, { 'retry-after': '1' })];
+    open();
+    await collector.track(view, id(1));
+    const [first, second] = bodies.map((body) => JSON.parse(body).data[0]);
+    expect(Number(second.stm) - Number(first.stm)).toBeGreaterThanOrEqual(990);
+    expect({ ...second, stm: first.stm }).toEqual(first);
+  });
+});
+
+describe('giving up', () => {
+  it('drops the events of an attempt that has ended', async () => {
+    const slow = Promise.withResolvers<ServerResponse>();
+    script = [(response) => slow.resolve(response)];
+    open({ batchAgeMs: 10_000, connections: 1 });
+    const first = collector.track(view, id(1));
+    const held = await slow.promise;
+    const attempt = new AbortController();
+    const second = collector.track(view, id(2), attempt.signal);
+    const third = collector.track(view, id(3));
+    attempt.abort(new Error('lock lost'));
+    await expect(second).rejects.toThrow('lock lost');
+    await expect(collector.track(view, id(4), attempt.signal)).rejects.toThrow('lock lost');
+    ok(held, {} as IncomingMessage);
+    await Promise.all([first, third]);
+    expect(requests).toEqual([[id(1)], [id(3)]]);
+    expect(await counted()).toEqual({ accepted: 2, abandoned: 2 });
+  });
+
+  it('stops in time when the collector is down, and says of every event that it was not accepted', async () => {
+    script = [status(503, { 'retry-after': '60' }), () => undefined];
+    open({ batchEvents: 2 });
+    const ends = outcomes(track(1, 5));
+    await vi.waitFor(() => expect(requests.length).toBeGreaterThan(0));
+    const since = Date.now();
+    await Promise.all([collector.stop(200), collector.stop(200)]);
+    expect(Date.now() - since).toBeLessThan(1_500);
+    expect(new Set(await ends)).toContain('STOPPED');
+    expect(Object.values(await counted()).reduce((a, b) => a + b)).toBe(5);
+  });
+});
+
+describe('the address', () => {
+  const seen = async (url: string) => {
+    const request = Promise.withResolvers<IncomingMessage>();
+    server.removeAllListeners('request');
+    server.on('request', (incoming: IncomingMessage, response: ServerResponse) => {
+      request.resolve(incoming);
+      incoming.resume().on('end', () => ok(response, incoming));
+    });
+    open({ url });
+    await collector.track(view, id(1));
+    return request.promise;
+  };
+
+  it.each(['', '/', '/collect', '/collect/', '/collect/com.snowplowanalytics.snowplow/tp2'])(
+    'may be HOST%s',
+    async (path) => {
+      const { url } = await seen(`http://127.0.0.1:${port}${path}`);
+      expect(url).toBe(`${path.startsWith('/collect') ? '/collect' : ''}/com.snowplowanalytics.snowplow/tp2`);
+    },
+  );
+
+  it('may name a user and a password', async () => {
+    const { headers } = await seen(`http://ada:p%40ss@127.0.0.1:${port}`);
+    expect(headers.authorization).toBe(`Basic ${Buffer.from('ada:p@ss').toString('base64')}`);
   });
 });

@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { portFor } from '../../src/collector/port.ts';
-import { verdictOf } from '../../src/collector/verdict.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -21,12 +20,24 @@ it('gives each event of a job an id of its own, the same at every attempt', asyn
 
 it('makes UUIDs of event ids that are none', async () => {
   for (const id of await idsOf('order-17')) expect(id).toMatch(UUID);
+  for (const id of await idsOf('00000000-0000-0000-0000-000000000000')) expect(id).toMatch(UUID);
 });
 
-it('reads Retry-After as seconds and as a date', () => {
-  const now = Date.parse('2026-01-31T12:00:00Z');
-  expect(verdictOf(503, '7', now)).toEqual({ kind: 'retry', afterMs: 7_000 });
-  expect(verdictOf(503, 'Sat, 31 Jan 2026 12:00:05 GMT', now)).toEqual({ kind: 'retry', afterMs: 5_000 });
-  expect(verdictOf(503, 'Sat, 31 Jan 2026 11:00:00 GMT', now)).toEqual({ kind: 'retry', afterMs: 0 });
-  expect(verdictOf(503, 'soon', now)).toEqual({ kind: 'retry' });
+it('gives every event the signal of its attempt', async () => {
+  const { signal } = new AbortController();
+  const signals: unknown[] = [];
+  await portFor({ track: async (_fields, _id, given) => void signals.push(given) }, 'a', signal).track({ e: 'pv' });
+  expect(signals).toEqual([signal]);
+});
+
+it('lets a worker forget to await, without ending the process', async () => {
+  const unhandled: unknown[] = [];
+  const listener = (reason: unknown) => unhandled.push(reason);
+  process.on('unhandledRejection', listener);
+  const port = portFor({ track: () => Promise.reject(new Error('refused')) }, 'a');
+  void port.track({ e: 'pv' });
+  await expect(port.track({ e: 'pv' })).rejects.toThrow('refused');
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('unhandledRejection', listener);
+  expect(unhandled).toEqual([]);
 });
