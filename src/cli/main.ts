@@ -64,8 +64,9 @@ for (const [role, description] of ROLE_COMMANDS) {
 }
 
 command('check', 'look at the configuration, the schemas and the workers, and start nothing')
+  .option('--json', 'as one JSON object')
   .option('--quiet', 'say only what is wrong')
-  .action(action(async (flags: CommonFlags & { quiet?: boolean }) => (await import('./up.ts')).check(flags)));
+  .action(action(async (flags) => (await import('./check.ts')).check(flags)));
 
 command(
   'produce [type]',
@@ -89,6 +90,7 @@ command('status', 'how things stand: lag, gates, queues, who is alive')
 
 command('types', 'write the TypeScript types of all messages')
   .option('--check', 'write nothing; fail when the file is not up to date')
+  .option('--json', 'as one JSON object')
   .option('--out <file>', 'file to write', 'sluice-types.d.ts')
   .action(action(async (flags) => (await import('./types.ts')).types(flags)));
 
@@ -97,6 +99,7 @@ create
   .command('worker <name>')
   .description('a .proto, a worker and its test, such as: sluice new worker SendWelcome')
   .option('--message <type>', 'full name of the message type')
+  .option('--json', 'as one JSON object')
   .option('--workers <folder>', 'folder of the worker files', 'workers')
   .option('--proto <folder>', 'folder of the .proto files', 'proto')
   .action(action(async (name, flags) => (await import('./new-worker.ts')).newWorkerCommand(name, flags)));

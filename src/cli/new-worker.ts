@@ -3,17 +3,25 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { SluiceError } from '../errors.ts';
 import { EXIT } from './exit.ts';
+import { printJson, printLines } from './output.ts';
+
+const SHAPE_VERSION = 1;
 
 export interface NewWorkerFlags {
   /** Full name of the message type. Default: `<package>.v1.<Name>` with the project's name for the package. */
   readonly message?: string;
   readonly workers: string;
   readonly proto: string;
+  readonly json?: boolean;
 }
 
 export async function newWorkerCommand(name: string, flags: NewWorkerFlags): Promise<number> {
   const files = newWorker(name, flags);
-  for (const file of files) process.stdout.write(`${file}\n`);
+  if (flags.json) {
+    printJson({ version: SHAPE_VERSION, files });
+    return EXIT.ok;
+  }
+  printLines(files);
   process.stderr.write(`\nNext: sluice types, then node --test ${files.at(-1)}\n`);
   return EXIT.ok;
 }

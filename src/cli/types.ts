@@ -3,19 +3,29 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { typesText } from '../schema/types.ts';
 import { type CommonFlags, createContext, schemasFor } from './context.ts';
 import { EXIT } from './exit.ts';
+import { printJson } from './output.ts';
 
-export async function types(flags: CommonFlags & { check?: boolean; out: string }): Promise<number> {
+const SHAPE_VERSION = 1;
+
+export interface TypesFlags extends CommonFlags {
+  readonly check?: boolean;
+  readonly json?: boolean;
+  readonly out: string;
+}
+
+export async function types(flags: TypesFlags): Promise<number> {
+  const { check = false, json = false, out } = flags;
   const { config } = await createContext(flags, 'types');
   const schemas = schemasFor(config);
   const text = typesText(schemas);
-  const isCurrent = existsSync(flags.out) && readFileSync(flags.out, 'utf8') === text;
-  if (flags.check) {
-    process.stderr.write(
-      isCurrent ? `${flags.out} is up to date\n` : `${flags.out} is not up to date; run: sluice types\n`,
-    );
-    return isCurrent ? EXIT.ok : EXIT.failed;
-  }
-  if (!isCurrent) writeFileSync(flags.out, text);
-  process.stderr.write(`${flags.out}: ${schemas.files.length} .proto files${isCurrent ? ', unchanged' : ''}\n`);
-  return EXIT.ok;
+  const wasCurrent = existsSync(out) && readFileSync(out, 'utf8') === text;
+  if (!check && !wasCurrent) writeFileSync(out, text);
+  if (json) printJson({ version: SHAPE_VERSION, file: out, wasCurrent, protoFiles: schemas.files.length });
+  else process.stderr.write(`${out}: ${sentence(check, wasCurrent, schemas.files.length)}\n`);
+  return check && !wasCurrent ? EXIT.failed : EXIT.ok;
+}
+
+function sentence(check: boolean, wasCurrent: boolean, protoFiles: number): string {
+  if (check) return wasCurrent ? 'up to date' : 'not up to date; run: sluice types';
+  return `${protoFiles} .proto files${wasCurrent ? ', unchanged' : ''}`;
 }

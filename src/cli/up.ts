@@ -3,7 +3,8 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../log.ts';
 import type { Service } from '../service.ts';
-import { type CommonFlags, type Context, createContext, schemasFor, workersFor } from './context.ts';
+import { check } from './check.ts';
+import { type CommonFlags, type Context, createContext } from './context.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
 import { makeRole, ROLES, type Role } from './roles.ts';
 import { runUntilStopped } from './run-role.ts';
@@ -21,19 +22,11 @@ export async function runRole(role: Role, flags: CommonFlags): Promise<number> {
   );
 }
 
-/** Looks at everything that has to be right before anything is started. For a person: one error, or one line. */
-export async function check(flags: CommonFlags & { quiet?: boolean }): Promise<number> {
-  const { config } = await createContext(flags, 'check');
-  const schemas = schemasFor(config);
-  const workers = await workersFor(config, schemas);
-  const found = `${schemas.types().length} message types, ${workers.all().length} workers`;
-  if (!flags.quiet) process.stderr.write(`the configuration, ${found}: all can be used\n`);
-  return EXIT.ok;
-}
-
 export async function up(flags: CommonFlags & { singleProcess?: boolean }): Promise<number> {
   const context = await createContext(flags, 'up');
-  return flags.singleProcess ? upInOne(context) : upInMany(context, flags);
+  if (!flags.singleProcess) return upInMany(context, flags);
+  await check({ ...flags, quiet: true });
+  return upInOne(context);
 }
 
 async function upInMany({ config, log, clock }: Context, flags: CommonFlags): Promise<number> {

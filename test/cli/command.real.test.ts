@@ -75,3 +75,28 @@ test('config show --sources is readable', async () => {
   expect(stdout).toMatch(/^log\.level = +"warn" +# --log-level$/m);
   expect(stdout).toMatch(/^kafka\.brokers = +\["127\.0\.0\.1:9092"\] +# default$/m);
 });
+
+test('check says what it found, and refuses a folder in which every event would become a dead letter', async () => {
+  const empty = await run(['check']);
+  expect(empty.code).toBe(3);
+  expect(empty.stderr).toContain(
+    'no workers there; events of sluice.jobs that name no queue would all become dead letters',
+  );
+  const cwd = folder({ 'sluice.config.mjs': 'export default { topics: { t: { queue: "stock" } } };' });
+  const { code, stdout } = await run(['check', '--json'], { cwd });
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ version: 1, workers: [] });
+});
+
+test('types and new worker answer in JSON when asked', async () => {
+  const cwd = folder({});
+  const made = await run(['new', 'worker', 'SendWelcome', '--json'], { cwd });
+  expect(made.code).toBe(0);
+  const { files } = JSON.parse(made.stdout) as { files: string[] };
+  expect(files).toContain('workers/send-welcome.ts');
+  const stale = await run(['types', '--check', '--json'], { cwd });
+  expect(stale.code).toBe(1);
+  expect(JSON.parse(stale.stdout)).toMatchObject({ version: 1, wasCurrent: false, protoFiles: 1 });
+  expect((await run(['types'], { cwd })).code).toBe(0);
+  expect((await run(['types', '--check'], { cwd })).code).toBe(0);
+});

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -80,15 +80,24 @@ test('`main` is there beside other Redis, and the default topic only where none 
 });
 
 test('folders of the file lie beside it, those of flags in the working folder', async () => {
-  const given = { file: 'export default { workers: "jobs", proto: ["a", "/b"] };' };
-  const cwd = folderWith(given);
-  const flags = [{ path: ['workers'], value: 'mine', source: '--workers' }];
-  const file = join(cwd, 'sluice.config.mjs');
+  const cwd = folderWith({ file: 'export default { workers: "jobs", proto: ["a"] };' });
   const other = folderWith({});
+  for (const folder of [join(cwd, 'jobs'), join(cwd, 'a'), join(other, 'mine')]) mkdirSync(folder);
+  const file = join(cwd, 'sluice.config.mjs');
   const own = await loadConfig({ cwd: other, file, environment: {}, flags: [] });
-  expect(own.config).toMatchObject({ workers: join(cwd, 'jobs'), proto: [join(cwd, 'a'), '/b'] });
+  expect(own.config).toMatchObject({ workers: join(cwd, 'jobs'), proto: [join(cwd, 'a')] });
+  const flags = [{ path: ['workers'], value: 'mine', source: '--workers' }];
   const flagged = await loadConfig({ cwd: other, file, environment: {}, flags });
   expect(flagged.config.workers).toBe(join(other, 'mine'));
+});
+
+test('a folder that was named has to be there', async () => {
+  const text = await problems({
+    file: 'export default {\n  proto: ["nope"] };',
+    flags: [{ path: ['workers'], value: 'gone', source: '--workers' }],
+  });
+  expect(text).toMatch(/^proto \(sluice\.config\.mjs:2\): .*nope is not there$/m);
+  expect(text).toMatch(/^workers \(--workers\): .*gone is not there$/m);
 });
 
 test('an unknown key is refused, with its line and what was meant', async () => {

@@ -42,10 +42,10 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
   const fromFile = settingsOf(file?.value, FILE_SOURCE);
   const fromEnvironment = environmentSettings(environment, layer(fromFile).tree, problems);
   const layered = layer([MAIN_REDIS, ...fromFile, ...fromEnvironment, ...sources.flags]);
-  const config = checked(layered, file, problems);
-  const paths = withPaths(config, layered, file, cwd);
+  const config = withPaths(checked(layered, file, problems), layered, file, cwd);
+  requireFolders(config, layered, file);
   return {
-    config: deepFreeze(paths),
+    config: deepFreeze(config),
     sourceOf: (path) => named(layered.sourceOf(path) ?? DEFAULT, file),
   };
 }
@@ -85,6 +85,17 @@ function withPaths(config: Config, layered: Layered, file: ConfigFile | undefine
     workers: resolve(base('workers'), config.workers),
     proto: isDefault ? proto.filter((folder) => existsSync(folder)) : proto,
   };
+}
+
+/** A folder that somebody named is there; one that only has its default name need not be. */
+function requireFolders(config: Config, layered: Layered, file: ConfigFile | undefined): void {
+  const folders = [...config.proto.map((folder) => ['proto', folder]), ['workers', config.workers]] as const;
+  const missing = folders.flatMap(([key = '', folder = '']) => {
+    const source = layered.sourceOf([key]);
+    if (source === undefined || existsSync(folder)) return [];
+    return [`${key} (${source === FILE_SOURCE ? file?.place([key]) : source}): ${folder} is not there`];
+  });
+  if (missing.length > 0) throw new SluiceError('CONFIG', missing.join('\n'));
 }
 
 function deepFreeze<T>(value: T): T {
