@@ -22,8 +22,8 @@ const WELL_KNOWN: Readonly<Record<string, Path>> = {
 const PREFIX = 'SLUICE_';
 /** Names the configuration file. */
 export const FILE_VARIABLE = 'SLUICE_CONFIG';
-/** Ours, and no part of the configuration: the producer library's choice, and what the development stack sets. */
-const NO_SETTING = /^SLUICE_(CONFIG|VIA|STACK_[A-Z_]+)$/;
+/** Ours, and no part of the configuration: the producer library's choice, and what tests and the development stack set. */
+const NO_SETTING = /^SLUICE_(CONFIG|VIA|(STACK|TEST)_[A-Z_]+)$/;
 /** What Kubernetes sets for a Service called sluice, or sluice-something. */
 const OF_KUBERNETES =
   /^SLUICE(_[A-Z0-9]+)*_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
