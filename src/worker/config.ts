@@ -5,4 +5,3 @@ export const workConfig = z.strictObject({
   processes: z.int().min(1).max(256).default(1).describe('Worker host processes that `sluice up` starts.'),
   drainMs: z.int().min(0).default(25_000).describe('Time that running jobs get when a host is stopped.'),
 });
-export type WorkConfig = z.infer<typeof workConfig>;
