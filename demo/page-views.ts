@@ -31,6 +31,7 @@ const AGENTS = [
   'Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Mobile Safari/537.36',
 ];
 const PRODUCTS = ['kettle', 'teapot', 'whisk', 'tray', 'cup', 'caddy', 'strainer', 'towel'];
+const STARTS_AT = Date.parse('2026-01-05T09:00:00Z');
 const VISITORS = 400;
 const CLICKS_ON = 0.7;
 
@@ -43,8 +44,8 @@ interface Visitor {
   at: string;
 }
 
-/** Endless. `startAt` is the time of the first view, in milliseconds since the epoch. */
-export function* pageViews(seed: number, startAt: number): Generator<PageView> {
+/** Endless. The times belong to the events, so they do not depend on when the demo is run. */
+export function* pageViews(seed: number): Generator<PageView> {
   const random = createRandom(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
   const visitors: Visitor[] = Array.from({ length: VISITORS }, (_, i) => ({
@@ -54,7 +55,7 @@ export function* pageViews(seed: number, startAt: number): Generator<PageView> {
     session: 0,
     at: '',
   }));
-  for (let count = 0, time = startAt; ; count++) {
+  for (let count = 0, time = STARTS_AT; ; count++) {
     const visitor = pick(visitors);
     const isNew = visitor.at === '' || random() > CLICKS_ON;
     if (isNew) visitor.session += 1;

@@ -1,6 +1,7 @@
 /** Puts page views into Kafka, paced or as fast as it goes, and counts what Kafka has acked. */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { systemClock } from '../src/clock.ts';
 import type { Producer } from '../src/producer/producer.ts';
 import { parseLogLine } from './access-log.ts';
 import type { DemoOptions } from './options.ts';
@@ -34,7 +35,8 @@ export async function produce(
     if (batch.length < perBatch) continue;
     await send(producer, batch, production);
     batch = [];
-    if (options.rate > 0) await pause(startedAt + (production.acked / options.rate) * 1000 - Date.now(), signal);
+    if (options.rate > 0)
+      await systemClock.sleep(Math.max(0, startedAt + (production.acked / options.rate) * 1000 - Date.now()), signal);
   }
   await send(producer, batch, production);
 }
@@ -47,7 +49,7 @@ async function send(producer: Producer, views: readonly PageView[], production: 
 async function* views({ messages, seed, input }: DemoOptions, production: Production): AsyncGenerator<PageView> {
   let left = messages ?? Number.POSITIVE_INFINITY;
   if (left === 0) return;
-  for await (const view of input === undefined ? pageViews(seed, Date.now()) : logViews(input, production)) {
+  for await (const view of input === undefined ? pageViews(seed) : logViews(input, production)) {
     yield view;
     left -= 1;
     if (left === 0) return;
@@ -66,15 +68,4 @@ async function* logViews(file: string, production: Production): AsyncGenerator<P
       process.stderr.write(`line ${line} is no line of an access log in the combined format; passed over\n`);
     }
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (ms <= 0 || signal.aborted) return resolve();
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }
