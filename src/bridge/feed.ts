@@ -12,11 +12,12 @@ import type { Decoder } from './decode.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { Letters, RejectedRecord } from './letters.ts';
 import type { Router } from './route.ts';
-import { Shard } from './shard.ts';
+import type { Shard } from './shard.ts';
 
 const CUT_RECORDS = 500;
 const CUT_BYTES = 1_048_576;
 const CUTS_UNDER_WAY = 2;
+const BEAT_MS = 1_000;
 
 /** What a topic's records go through. */
 export interface Stages {
@@ -42,7 +43,9 @@ interface Cut {
 }
 
 const TAKEN: FeedEnd = { kind: 'taken' };
+const REVOKED: FeedEnd = { kind: 'revoked' };
 
+/** Rejects only with what `heartbeat` rejects with: the group rebalances. */
 export async function feed(
   held: HeldPartition,
   batch: RecordBatch,
@@ -51,21 +54,35 @@ export async function feed(
 ): Promise<FeedEnd> {
   const underWay: Promise<FeedEnd>[] = [];
   let end: FeedEnd = TAKEN;
-  for (const records of cuts(batch.records.filter(({ offset }) => offset >= held.position))) {
-    if (!control.isCurrent() || !held.isReady) end = { kind: 'revoked' };
-    else end = await feedCut(held, records, stages, underWay);
-    if (end.kind !== 'taken') break;
-    if (underWay.length >= CUTS_UNDER_WAY) end = (await underWay.shift()) ?? TAKEN;
-    if (end.kind !== 'taken') break;
-    await control.heartbeat();
+  try {
+    for (const records of cuts(batch.records.filter(({ offset }) => offset >= held.position))) {
+      end = control.isCurrent() && held.isReady ? await feedCut(held, records, stages, underWay) : REVOKED;
+      if (end.kind === 'taken' && underWay.length >= CUTS_UNDER_WAY) {
+        end = await whileBeating(underWay.shift() as Promise<FeedEnd>, control, stages.clock);
+      }
+      if (end.kind !== 'taken') break;
+      await control.heartbeat();
+    }
+    const rest = await whileBeating(Promise.all(underWay), control, stages.clock);
+    return [end, ...rest].find(({ kind }) => kind !== 'taken') ?? TAKEN;
+  } finally {
+    await Promise.all(underWay);
+    if (held.isReady) {
+      held.rewindToAcked();
+      if (held.acked >= 0) control.resolve(held.acked);
+    }
   }
-  const rest = await Promise.all(underWay);
-  end = [end, ...rest].find(({ kind }) => kind !== 'taken') ?? TAKEN;
-  if (held.isReady) {
-    held.rewindToAcked();
-    if (held.acked >= 0) control.resolve(held.acked);
+}
+
+/** A Redis that is slow to answer must not cost the membership. */
+async function whileBeating<T>(work: Promise<T>, control: BatchControl, clock: Clock): Promise<T> {
+  const through = new AbortController();
+  const settled = work.finally(() => through.abort());
+  while (!through.signal.aborted) {
+    await Promise.race([settled, clock.sleep(BEAT_MS, through.signal)]);
+    if (!through.signal.aborted) await control.heartbeat();
   }
-  return end;
+  return settled;
 }
 
 async function feedCut(
@@ -82,7 +99,7 @@ async function feedCut(
   } catch (error) {
     return { kind: 'letters', error };
   }
-  if (!held.isReady) return { kind: 'revoked' };
+  if (!held.isReady) return REVOKED;
   underWay.push(send(held, cut, stages));
   return TAKEN;
 }
@@ -107,13 +124,16 @@ async function sendToShard(held: HeldPartition, target: HeldShard, cut: Cut, { m
   shard.sent(bytes);
   await shard.slots.take();
   const expected = target.sent;
-  target.sent = cut.last;
   try {
+    if (!shard.isReachable) return { kind: 'closed' };
+    target.sent = cut.last;
     const reply = await shard.sink.enqueue(target.claim, expected, { jobs, last: cut.last });
     if (reply.status === 'refused') return { kind: 'refused', queue: reply.queue, why: reply.why };
+    // A reply to a claim that was made anew meanwhile says nothing about the new one.
+    if (!held.shards.includes(target)) return REVOKED;
     if (isFenced(reply)) return fenceEnd(target, expected, reply.status);
     target.acked = Math.max(target.acked, reply.enqueued);
-    shard.read(reply.usedBytes, reply.depth);
+    shard.enqueued(reply, textBytesOf(jobs));
     countJobs(metrics, held.topic, jobs);
     return TAKEN;
   } catch (error) {
@@ -140,7 +160,6 @@ function countJobs(metrics: Metrics, topic: string, jobs: readonly PlacedJob[]):
 function planCut(held: HeldPartition, records: readonly KafkaRecord[], { decode, route, metrics, clock }: Stages): Cut {
   const now = clock.now();
   const jobs = new Map<string, PlacedJob[]>(held.shards.map(({ shard }) => [shard.sink.name, []]));
-  const textBytes = new Map<string, number>();
   const rejected: RejectedRecord[] = [];
   for (const record of records) {
     if (held.isFinished(record.offset)) continue;
@@ -152,15 +171,18 @@ function planCut(held: HeldPartition, records: readonly KafkaRecord[], { decode,
     }
     if ('drift' in decoded && decoded.drift > 0) metrics.schemaDrift.inc({ message: routed.job.name });
     jobs.get(routed.shard)?.push({ offset: record.offset, job: routed.job });
-    textBytes.set(routed.shard, (textBytes.get(routed.shard) ?? 0) + routed.job.data.length);
   }
   const bytes = new Map(
-    held.shards.map(({ shard: each }) => {
-      const name = each.sink.name;
-      return [each, Shard.expectedBytes(textBytes.get(name) ?? 0, jobs.get(name)?.length ?? 0)];
+    held.shards.map(({ shard }) => {
+      const own = jobs.get(shard.sink.name) ?? [];
+      return [shard, shard.footprint.expected(textBytesOf(own), own.length)];
     }),
   );
   return { last: (records.at(-1) as KafkaRecord).offset, bytes, jobs, rejected };
+}
+
+function textBytesOf(jobs: readonly PlacedJob[]): number {
+  return jobs.reduce((sum, { job }) => sum + job.data.length, 0);
 }
 
 function* cuts(records: readonly KafkaRecord[]): Generator<readonly KafkaRecord[]> {

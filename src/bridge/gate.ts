@@ -43,6 +43,8 @@ export function closed(state: GateState, cause: Cause): GateState {
 
 /** More than this of maxmemory must stay below `closeAt`: workers write to finish. */
 const MOST_OF_MAXMEMORY = 0.95;
+/** An empty Redis takes one or two megabytes, a large batch as much. */
+const LEAST_BYTES = 8 * 1_048_576;
 
 /**
  * Thresholds in bytes. `maxBytes` is Redis's maxmemory; where it has none, percents are of the machine's memory.
@@ -63,6 +65,12 @@ export function thresholds(name: string, gate: GateConfig, maxBytes: number, sys
     throw new SluiceError(
       'CONFIG',
       `${path}.closeAt: ${closeAtBytes} bytes leave workers no room below maxmemory (${maxBytes} bytes); at most 95% of it`,
+    );
+  }
+  if (closeAtBytes < LEAST_BYTES) {
+    throw new SluiceError(
+      'CONFIG',
+      `${path}.closeAt: ${closeAtBytes} bytes do not hold the batches on their way; at least ${LEAST_BYTES}`,
     );
   }
   const closeAtDepth = gate.closeAtDepth ?? Number.POSITIVE_INFINITY;

@@ -70,7 +70,8 @@ async function lookAt(
     target.shard.failed(error);
     return undefined;
   }
-  if (!held.isReady || claim !== target.claim) return undefined;
+  // A reply to an earlier claim is ignored.
+  if (!held.isReady || !held.shards.includes(target)) return undefined;
   if (isFenced(reply)) {
     context.onFenced(held, reply.status);
     return undefined;

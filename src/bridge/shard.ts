@@ -10,6 +10,7 @@ import type { Metrics } from '../metrics.ts';
 import type { Sink } from '../queue/sink.ts';
 import type { GateConfig } from '../redis/config.ts';
 import type { Service } from '../service.ts';
+import { Footprint } from './footprint.ts';
 import { type Cause, closed, decide, type GateState, type Thresholds, thresholds } from './gate.ts';
 import { Slots } from './slots.ts';
 
@@ -19,8 +20,12 @@ const SAMPLE_CLOSED_MS = 250;
 const SAMPLE_FIRST_MS = 50;
 /** Longest wait for a connection before the bridge starts without it. */
 const FIRST_SAMPLE_MS = 2_000;
-/** What a waiting BullMQ job takes beside its own text: hash, list entry, two events, ledger. */
-const JOB_OVERHEAD_BYTES = 700;
+/**
+ * Room below the threshold for what no batch's size tells: buffers of batches on their way, and Redis's own tables,
+ * which grow in steps.
+ */
+const ROOM_BYTES = 2_097_152;
+const ROOM_SHARE = 0.02;
 
 export interface ShardOptions {
   readonly sink: Sink;
@@ -36,6 +41,7 @@ export interface ShardOptions {
 export class Shard implements Service {
   readonly sink: Sink;
   readonly slots = new Slots(BATCHES_IN_FLIGHT);
+  readonly footprint = new Footprint();
   #state: GateState = { isOpen: false, cause: 'redis-away' };
   #since: number;
   #limits: Thresholds | undefined;
@@ -88,15 +94,12 @@ export class Shard implements Service {
     await this.sink.close();
   }
 
-  /** Bytes that a batch is expected to add, by its own text. */
-  static expectedBytes(textBytes: number, jobs: number): number {
-    return textBytes + jobs * JOB_OVERHEAD_BYTES;
-  }
-
   /** Whether a batch of this size fits below the threshold; closes the gate when it does not. */
   admit(bytes: number): boolean {
     if (!this.isOpen || this.#limits === undefined) return false;
-    if (this.#usedBytes + this.#inFlightBytes + bytes < this.#limits.closeAtBytes) return true;
+    const { closeAtBytes } = this.#limits;
+    const room = Math.min(ROOM_BYTES, closeAtBytes * ROOM_SHARE);
+    if (this.#usedBytes + this.#inFlightBytes + bytes + room < closeAtBytes) return true;
     this.#become(closed(this.#state, 'memory'));
     return false;
   }
@@ -108,6 +111,13 @@ export class Shard implements Service {
 
   answered(bytes: number): void {
     this.#inFlightBytes -= bytes;
+  }
+
+  /** The reading that came with the answer to a batch. */
+  enqueued(reply: { usedBytes: number; depth: number; created: number }, textBytes: number): void {
+    this.footprint.learn(reply.usedBytes - this.#usedBytes, textBytes, reply.created);
+    this.#options.metrics.bytesPerJob.set({ redis: this.sink.name }, this.footprint.bytesPerJob);
+    this.read(reply.usedBytes, reply.depth);
   }
 
   read(usedBytes: number, depth = this.#depth): void {

@@ -16,7 +16,7 @@ export type { Redis } from 'ioredis';
  */
 export type Purpose = 'ledger' | 'worker' | 'command';
 
-const COMMAND_TIMEOUT_MS = 5_000;
+const COMMAND_TIMEOUT_MS = 3_000;
 
 const OPTIONS: Record<Purpose, RedisOptions> = {
   ledger: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: COMMAND_TIMEOUT_MS },

@@ -34,17 +34,20 @@ describe('the gate', () => {
 });
 
 describe('thresholds', () => {
-  const of = (gate: object, max = 1_000, system = 10_000) => thresholds('main', gateConfig.parse(gate), max, system);
+  const MB = 1_048_576;
+  const of = (gate: object, max = 100 * MB, system = 1_000 * MB) =>
+    thresholds('main', gateConfig.parse(gate), max, system);
 
   it('are percents of maxmemory, or of the machine where there is none, or bytes', () => {
-    expect(of({})).toMatchObject({ closeAtBytes: 750, openAtBytes: 650 });
-    expect(of({}, 0)).toMatchObject({ closeAtBytes: 7_500, openAtBytes: 6_500 });
-    expect(of({ closeAt: '1.5kb', openAt: 100 }, 4_000)).toMatchObject({ closeAtBytes: 1_536, openAtBytes: 100 });
+    expect(of({})).toMatchObject({ closeAtBytes: 75 * MB, openAtBytes: 65 * MB });
+    expect(of({}, 0)).toMatchObject({ closeAtBytes: 750 * MB, openAtBytes: 650 * MB });
+    expect(of({ closeAt: '10.5mb', openAt: 100 })).toMatchObject({ closeAtBytes: 10.5 * MB, openAtBytes: 100 });
   });
 
   it.each([
-    [{ closeAt: '50%', openAt: '60%' }, /openAt \(600 bytes\) must be below closeAt \(500 bytes\)/],
-    [{ closeAt: '99%' }, /redis\.main\.gate\.closeAt: 990 bytes leave workers no room below maxmemory/],
+    [{ closeAt: '50%', openAt: '60%' }, /openAt \(62914560 bytes\) must be below closeAt \(52428800 bytes\)/],
+    [{ closeAt: '99%' }, /redis\.main\.gate\.closeAt: \d+ bytes leave workers no room below maxmemory/],
+    [{ closeAt: '1mb', openAt: 100 }, /closeAt: 1048576 bytes do not hold the batches on their way; at least 8388608/],
     [{ closeAtDepth: 5, openAtDepth: 5 }, /openAtDepth \(5\) must be below closeAtDepth \(5\)/],
   ])('that cannot work are refused: %j', (gate, message) => {
     expect(() => of(gate)).toThrow(message);

@@ -43,7 +43,7 @@ it(`makes each offset's job once and loses none through ${KILLS} kills`, { timeo
     TEST_RECORD: record,
   };
   const random = createRandom(SEED);
-  const watch = await watchQueue(redis.url, 'recorded');
+  const watch = await watchQueue(redis.url, 'recorded', 'bull');
   const work = runSluice(['work'], { env });
   let bridge: Running = runSluice(['bridge'], { env });
   for (let kill = 0; kill < KILLS; kill++) {
