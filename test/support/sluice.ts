@@ -1,6 +1,7 @@
 /** The command as a user runs it: a process of its own, through bin/sluice.js. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
 
 const COMMAND = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url));
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -22,7 +23,8 @@ export interface RunOptions {
 }
 
 const running = new Set<ChildProcess>();
-process.once('exit', () => {
+// A test that failed half-way leaves its processes; the runner's own process may end without an exit event.
+afterAll(() => {
   for (const child of running) child.kill('SIGKILL');
 });
 
