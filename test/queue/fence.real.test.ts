@@ -86,6 +86,14 @@ describe('the fence', () => {
     expect(await sink.enqueue(claim, 4, batch(3, 9))).toMatchObject({ status: 'ok', created: 5, enqueued: 9 });
   });
 
+  it('makes no job again that is done, when its batch comes again because the reply was lost', async () => {
+    await sink.enqueue(claim, -1, batch(0, 4));
+    for (const key of await jobKeys()) await redis.del(key);
+    expect(await sink.enqueue(claim, -1, batch(0, 4))).toMatchObject({ status: 'ok', created: 0, existed: 0 });
+    expect(await sink.enqueue(claim, -1, batch(3, 6))).toMatchObject({ status: 'ok', created: 2, enqueued: 6 });
+    expect((await jobKeys()).sort()).toEqual(['bull:mail:k~t~0~0~5', 'bull:mail:k~t~0~0~6']);
+  });
+
   it('advances without jobs', async () => {
     expect(await sink.enqueue(claim, -1, { jobs: [], last: 41 })).toMatchObject({
       status: 'ok',
