@@ -22,8 +22,14 @@ export async function newWorkerCommand(name: string, flags: NewWorkerFlags): Pro
     return EXIT.ok;
   }
   printLines(files);
-  process.stderr.write(`\nNext: sluice types, then node --test ${files.at(-1)}\n`);
+  process.stderr.write(`\nNext: sluice types, then ${testCommand(files.at(-1) ?? '')}\n`);
   return EXIT.ok;
+}
+
+/** Sluice's own checkout holds no compiled package; there, npm scripts lead to its sources. */
+function testCommand(file: string): string {
+  const isCheckout = existsSync(join('src', 'cli', 'main.ts')) && existsSync(join('bin', 'sluice.js'));
+  return isCheckout ? 'npm run test:workers' : `node --test ${file}`;
 }
 
 /** Writes the files and answers their paths; throws USAGE when a name cannot be used or a file exists. */
