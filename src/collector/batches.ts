@@ -23,8 +23,6 @@ export interface BatchLimits {
 }
 
 export interface Batches<T extends Waiting = Pending> {
-  /** Whether the new events fill a batch. */
-  readonly isFull: boolean;
   add(event: T): void;
   /** To be sent as it is, when it is due. */
   again(batch: Batch<T>): void;
@@ -62,22 +60,23 @@ export function createBatches<T extends Waiting = Pending>(limits: BatchLimits):
     return events;
   }
 
-  function takeLater(now: number): Batch<T> | undefined {
-    const due = later.find(({ dueAt }) => dueAt <= now);
-    if (due !== undefined) later = later.filter((batch) => batch !== due);
-    return due;
+  function earliest(): Batch<T> | undefined {
+    return later.reduce<Batch<T> | undefined>((a, b) => (a === undefined || b.dueAt < a.dueAt ? b : a), undefined);
   }
 
-  function takeFresh(now: number, isHurried: boolean): Batch<T> | undefined {
+  /** Whatever has waited longest is next: neither can a batch that always fails hold up new events, nor they it. */
+  function takeOne(now: number, isHurried: boolean): Batch<T> | undefined {
+    const again = earliest();
     const at = freshAt(isHurried);
-    return at === undefined || at > now ? undefined : { events: cut(), failures: 0, dueAt: 0 };
+    const first = at === undefined || at > now ? undefined : fresh[0];
+    if (again !== undefined && again.dueAt <= Math.min(now, first?.since ?? now)) {
+      later = later.filter((batch) => batch !== again);
+      return again;
+    }
+    return first === undefined ? undefined : { events: cut(), failures: 0, dueAt: 0 };
   }
 
   return {
-    get isFull() {
-      return isFull();
-    },
-
     add(event) {
       fresh.push(event);
       freshBytes += event.event.bytes;
@@ -89,7 +88,7 @@ export function createBatches<T extends Waiting = Pending>(limits: BatchLimits):
 
     take(now, isHurried) {
       for (;;) {
-        const batch = takeLater(now) ?? takeFresh(now, isHurried);
+        const batch = takeOne(now, isHurried);
         const events = batch?.events.filter(({ isSettled }) => !isSettled);
         if (batch === undefined || events === undefined) return undefined;
         if (events.length > 0) return { ...batch, events };
@@ -97,9 +96,8 @@ export function createBatches<T extends Waiting = Pending>(limits: BatchLimits):
     },
 
     nextAt(isHurried) {
-      const at = freshAt(isHurried);
-      const times = later.map(({ dueAt }) => dueAt);
-      return at === undefined && times.length === 0 ? undefined : Math.min(...times, at ?? Number.POSITIVE_INFINITY);
+      const times = [freshAt(isHurried), earliest()?.dueAt].filter((at) => at !== undefined);
+      return times.length === 0 ? undefined : Math.min(...times);
     },
   };
 }

@@ -145,8 +145,7 @@ export function createDelivery(config: CollectorConfig, post: Post, deps: Delive
   return {
     add(event) {
       batches.add(event);
-      if (batches.isFull) pump();
-      else wakeForNext();
+      wakeForNext();
     },
     hurry() {
       isHurrying = true;

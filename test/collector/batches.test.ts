@@ -26,6 +26,10 @@ it('cuts by count', () => {
     [3, 4, 5],
   ]);
   expect(batches.take(0, false)).toBeUndefined();
+  expect(batches.nextAt(false)).toBe(10);
+  batches.add(event(7));
+  batches.add(event(8));
+  expect(batches.nextAt(false)).toBe(0);
 });
 
 it('cuts by bytes, and lets an event that is too large go alone', () => {
@@ -33,6 +37,8 @@ it('cuts by bytes, and lets an event that is too large go alone', () => {
   for (const [i, bytes] of [600, 500, 5_000, 100].entries()) batches.add(event(i, { bytes }));
   const taken = [1, 2, 3, 4].map(() => names(batches.take(1_000, false)));
   expect(taken).toEqual([[0], [1], [2], [3]]);
+  batches.add(event(4, { since: 1_000 }));
+  expect(batches.nextAt(false)).toBe(1_010);
 });
 
 it('cuts by age, unless there is nobody to wait for', () => {
@@ -56,6 +62,15 @@ it('keeps a batch together when it goes again, and not before it is due', () => 
   expect(batches.take(50, false)).toEqual(first);
 });
 
+it('lets go first what has waited longest', () => {
+  const batches = createBatches<Event>(LIMITS);
+  batches.add(event(0, { since: 20 }));
+  batches.again({ events: [event(1)], failures: 1, dueAt: 30 });
+  batches.again({ events: [event(2)], failures: 1, dueAt: 10 });
+  const order = [1, 2, 3].map(() => names(batches.take(100, false)));
+  expect(order).toEqual([[2], [0], [1]]);
+});
+
 it('leaves out what is settled, and forgets batches of nothing else', () => {
   const batches = createBatches<Event>(LIMITS);
   const gone = event(0);
@@ -65,5 +80,4 @@ it('leaves out what is settled, and forgets batches of nothing else', () => {
   batches.add(gone);
   expect(names(batches.take(1_000, true))).toEqual([1]);
   expect(batches.take(1_000, true)).toBeUndefined();
-  expect(batches.isFull).toBe(false);
 });

@@ -48,10 +48,10 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-function open(change: object = {}): Collector {
+function open(change: object = {}, random = Math.random): Collector {
   const config = collectorConfig.parse({ url: `http://127.0.0.1:${port}`, ...change });
   metrics = createMetrics();
-  collector = createCollector(config, { log: silentLog, metrics, clock: systemClock });
+  collector = createCollector(config, { log: silentLog, metrics, clock: systemClock, random });
   return collector;
 }
 
@@ -174,6 +174,7 @@ describe('delivery', () => {
     const held = await slow.promise;
     const second = collector.track(view, id(2));
     const stopping = collector.stop(5_000);
+    await vi.waitFor(() => expect(requests.length).toBe(2));
     ok(held, {} as IncomingMessage);
     await Promise.all([first, second, stopping]);
     await expect(collector.track(view, id(3))).rejects.toMatchObject({ code: 'STOPPED' });
@@ -225,9 +226,13 @@ describe('a collector in trouble', () => {
   });
 
   it('keeps the deadline while a request hangs', async () => {
-    script = [() => undefined];
+    const slow = Promise.withResolvers<ServerResponse>();
+    script = [(response) => slow.resolve(response)];
     open({ deadlineMs: 300, requestTimeoutMs: 20_000 });
     await expect(collector.track(view, id(1))).rejects.toMatchObject({ code: 'COLLECTOR_UNAVAILABLE' });
+    ok(await slow.promise, {} as IncomingMessage);
+    await collector.track(view, id(2));
+    expect(await counted()).toEqual({ unavailable: 1, accepted: 1 });
   });
 
   it('goes on by itself when nobody listened at first', async () => {
@@ -247,15 +252,27 @@ describe('a collector in trouble', () => {
     expect(requests.length).toBeLessThan(40);
   });
 
+  it('uses every connection again once it is back', async () => {
+    const held: ServerResponse[] = [];
+    script = [status(503), ok, (response) => held.push(response), (response) => held.push(response)];
+    open({ batchEvents: 1 });
+    await collector.track(view, id(1));
+    const rest = track(2, 3);
+    await vi.waitFor(() => expect(held.length).toBe(2));
+    for (const response of held) ok(response, {} as IncomingMessage);
+    expect(await outcomes(rest)).toEqual(['accepted', 'accepted']);
+  });
+
   it('does not let a batch that always fails hold up the others', async () => {
     const judge: Answer = (response) =>
       response.writeHead((requests.at(-1) as string[]).includes(id(1)) ? 500 : 200).end();
     script = Array.from({ length: 10_000 }, () => judge);
-    open({ batchEvents: 1, deadlineMs: 3_000 });
+    open({ batchEvents: 1, deadlineMs: 3_000 }, () => 0.5);
     const poison = collector.track(view, id(1));
     poison.catch(() => undefined);
     for (let n = 2; n < 60; n++) await collector.track(view, id(n));
     await expect(poison).rejects.toThrow(/last: answered 500/);
+    expect(requests.filter(([each]) => each === id(1)).length).toBeLessThan(10);
   });
 
   it('does not count the time before its turn against a request', async () => {
