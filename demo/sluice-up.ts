@@ -1,5 +1,7 @@
-/** `sluice up` as a user starts it, told by its environment alone. It has a process group of its own, so that Ctrl-C
- * reaches the demo first: production ends before what takes it away. */
+/**
+ * `sluice up` as a user starts it, told by its environment alone. It has a process group of its own, so that Ctrl-C
+ * reaches the demo first: production ends before what takes it away. It does not outlive the demo, however that ends.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { within } from '../src/service.ts';
@@ -17,11 +19,11 @@ export interface SluiceUp {
 }
 
 export function startSluice(env: Readonly<Record<string, string>>): SluiceUp {
-  // Stdout is for the demo's result alone.
+  // Stdout is for the demo's result alone. By the channel it notices when the demo is killed, and stops.
   const child = spawn(process.execPath, [COMMAND, 'up'], {
     cwd: ROOT,
     env: { ...process.env, ...env },
-    stdio: ['ignore', process.stderr, process.stderr],
+    stdio: ['ignore', process.stderr, process.stderr, 'ipc'],
     detached: true,
   });
   let ended: string | undefined;

@@ -32,7 +32,12 @@ interface Demo {
 }
 
 function runDemo(...args: string[]): Demo {
-  const env = { ...process.env, KAFKA_BROKERS: kafkaBrokers().join(), REDIS_URL: redis.url };
+  const env = {
+    ...process.env,
+    KAFKA_BROKERS: kafkaBrokers().join(),
+    REDIS_URL: redis.url,
+    SLUICE_WORK__DRAIN_MS: '2000',
+  };
   const child = spawn(process.execPath, ['--conditions=sluice-source', DEMO, ...args], { cwd: ROOT, env });
   let out = '';
   let err = '';
@@ -111,6 +116,16 @@ it('goes on until Ctrl-C, and leaves no process behind', async () => {
   expect(demo.stdout()).toMatch(/^produced +\d+$/m);
   expect(processesWith(`SLUICE_KAFKA__GROUP_ID=${run}`)).toEqual([]);
 }, 120_000);
+
+it('leaves no process behind when it is killed', async () => {
+  const demo = runDemo('--rate', '200');
+  await vi.waitFor(() => expect(demo.stderr()).toMatch(/received [1-9]/), { timeout: 60_000, interval: 200 });
+  const run = await runOf(demo);
+  expect(processesWith(`SLUICE_KAFKA__GROUP_ID=${run}`).length).toBeGreaterThan(1);
+  demo.child.kill('SIGKILL');
+  const left = () => processesWith(`SLUICE_KAFKA__GROUP_ID=${run}`);
+  await vi.waitFor(() => expect(left()).toEqual([]), { timeout: 60_000, interval: 500 });
+}, 180_000);
 
 it('says what is wrong with its options', async () => {
   const wrong = [
