@@ -9,6 +9,8 @@ import { type PageView, pageViews } from './page-views.ts';
 
 const AT_ONCE = 1_000;
 const PACE_MS = 100;
+/** The others are counted only. */
+const BAD_LINES_SHOWN = 10;
 /** Put before the paths of a log, which name no host. */
 const SITE = 'https://log.example';
 const TYPE = 'acme.web.v1.PageView';
@@ -65,7 +67,8 @@ async function* logViews(file: string, production: Production): AsyncGenerator<P
     if (view !== undefined) yield view;
     else {
       production.badLines += 1;
-      process.stderr.write(`line ${line} is no line of an access log in the combined format; passed over\n`);
+      if (production.badLines <= BAD_LINES_SHOWN)
+        process.stderr.write(`line ${line} is no line of an access log in the combined format; passed over\n`);
     }
   }
 }

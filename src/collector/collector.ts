@@ -15,7 +15,7 @@ import { createDelivery } from './delivery.ts';
 import { createPending, type EventOutcome, type Pending } from './pending.ts';
 import { createPost } from './post.ts';
 import { createRoom } from './room.ts';
-import { encodeEvent } from './tp2.ts';
+import { type EncodedEvent, encodeEvent } from './tp2.ts';
 
 const MOST_HELD_EVENTS = 20_000;
 const MOST_HELD_BYTES = 64 * 1024 * 1024;
@@ -62,6 +62,19 @@ function createHttpCollector(config: CollectorConfig, url: string, deps: Collect
     room.leave(pending.event.bytes);
   }
 
+  function encode(fields: TrackerFields, eventId: string): EncodedEvent {
+    try {
+      return encodeEvent(fields, { eventId, appId, namespace, now: clock.now() });
+    } catch (error) {
+      throw counted('refused', error);
+    }
+  }
+
+  function counted(outcome: EventOutcome, error: unknown): unknown {
+    metrics.eventsDelivered.inc({ outcome });
+    return error;
+  }
+
   async function stop(graceMs: number): Promise<void> {
     room.close();
     delivery.hurry();
@@ -75,8 +88,8 @@ function createHttpCollector(config: CollectorConfig, url: string, deps: Collect
     start: async () => undefined,
 
     async track(fields, eventId, signal) {
-      const event = encodeEvent(fields, { eventId, appId, namespace, now: clock.now() });
-      if (!room.tryEnter(event.bytes) && !(await room.enter(event.bytes))) throw stopped();
+      const event = encode(fields, eventId);
+      if (!room.tryEnter(event.bytes) && !(await room.enter(event.bytes))) throw counted('stopped', stopped());
       const pending = createPending({ event, since: clock.now(), deadlineMs, signal, onSettled });
       held.add(pending);
       if (pending.isSettled) held.delete(pending);

@@ -178,6 +178,7 @@ describe('delivery', () => {
     ok(held, {} as IncomingMessage);
     await Promise.all([first, second, stopping]);
     await expect(collector.track(view, id(3))).rejects.toMatchObject({ code: 'STOPPED' });
+    expect(await counted()).toEqual({ accepted: 2, stopped: 1 });
   });
 
   it('refuses fields that the protocol does not know, naming them', async () => {
@@ -188,6 +189,7 @@ describe('delivery', () => {
       /url: a number is not allowed/,
     );
     expect(requests).toEqual([]);
+    expect(await counted()).toEqual({ refused: 3 });
   });
 
   it('says that none is configured', async () => {
