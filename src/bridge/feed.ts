@@ -56,7 +56,10 @@ export async function feed(
   let end: FeedEnd = TAKEN;
   try {
     for (const records of cuts(batch.records.filter(({ offset }) => offset >= held.position))) {
-      end = control.isCurrent() && held.isReady ? await feedCut(held, records, stages, underWay) : REVOKED;
+      end =
+        control.isCurrent() && held.isReady
+          ? await whileBeating(feedCut(held, records, stages, underWay), control, stages.clock)
+          : REVOKED;
       if (end.kind === 'taken' && underWay.length >= CUTS_UNDER_WAY) {
         end = await whileBeating(underWay.shift() as Promise<FeedEnd>, control, stages.clock);
       }

@@ -94,7 +94,16 @@ export function createGroupConsumer({ config, topics, handlers, log }: GroupCons
 
   function pause(partitions: readonly TopicPartition[]): void {
     for (const each of partitions) paused.add(partitionKey(each));
-    if (partitions.length > 0) consumer.pause(byTopic(partitions));
+    if (partitions.length > 0) whileRunning(() => consumer.pause(byTopic(partitions)));
+  }
+
+  /** Between a crash and the next join there is nothing to steer; that join starts with everything paused. */
+  function whileRunning(steer: () => void): void {
+    try {
+      steer();
+    } catch (error) {
+      log.debug({ reason: messageOf(error) }, 'the consumer does not run');
+    }
   }
 
   async function eachBatch(payload: EachBatchPayload): Promise<void> {
@@ -155,11 +164,11 @@ export function createGroupConsumer({ config, topics, handlers, log }: GroupCons
 
     resume(partitions) {
       for (const each of partitions) paused.delete(partitionKey(each));
-      if (partitions.length > 0) consumer.resume(byTopic(partitions));
+      if (partitions.length > 0) whileRunning(() => consumer.resume(byTopic(partitions)));
     },
 
     seek({ topic, partition }, offset) {
-      consumer.seek({ topic, partition, offset: String(offset) });
+      whileRunning(() => consumer.seek({ topic, partition, offset: String(offset) }));
     },
 
     async commit(of, offsets) {
