@@ -1,0 +1,107 @@
+/**
+ * Lets records flow into the stages, and holds them back: while a gate is closed, while a queue or the dead-letter
+ * topic refuses, while a claim is being made. A held partition is paused; the consumer keeps its place in the group.
+ */
+import type { Clock } from '../clock.ts';
+import type { BatchControl, GroupConsumer, RecordBatch } from '../kafka/consumer.ts';
+import type { Log } from '../log.ts';
+import { type FeedEnd, feed } from './feed.ts';
+import type { HeldPartition } from './held-partition.ts';
+import type { Holdings } from './holdings.ts';
+import type { TopicPlan } from './topic-plan.ts';
+
+const HOLD_BACK_MS = 2_000;
+
+export interface FlowOptions {
+  readonly holdings: Holdings;
+  readonly consumer: () => GroupConsumer;
+  readonly plan: (topic: string) => TopicPlan;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Fires when the bridge stops. */
+  readonly signal: AbortSignal;
+}
+
+export class Flow {
+  readonly #options: FlowOptions;
+
+  constructor(options: FlowOptions) {
+    this.#options = options;
+  }
+
+  /** Lets the partitions run that may, and holds the others. One in work is looked at again when it is through. */
+  regulate(): void {
+    for (const each of this.#options.holdings.all) {
+      const may = this.#mayFlow(each);
+      if (may === each.isFlowing || (may && each.isBusy)) continue;
+      if (may) this.#letFlow(each);
+      else this.#hold(each);
+    }
+  }
+
+  holdAll(): void {
+    for (const each of this.#options.holdings.all) if (each.isFlowing) this.#hold(each);
+  }
+
+  async records(batch: RecordBatch, control: BatchControl): Promise<void> {
+    const { holdings, plan } = this.#options;
+    const each = holdings.get(batch);
+    if (each === undefined || each.epoch !== batch.epoch || !each.isReady || each.isBusy) return;
+    each.isBusy = true;
+    try {
+      this.#after(each, await feed(each, batch, control, plan(batch.topic).stages));
+    } finally {
+      each.isBusy = false;
+      this.regulate();
+    }
+  }
+
+  #mayFlow(each: HeldPartition): boolean {
+    const { plan, clock, signal } = this.#options;
+    if (!each.isReady || each.heldBackUntil > clock.now() || signal.aborted) return false;
+    return plan(each.topic).shards.every(({ isOpen }) => isOpen);
+  }
+
+  #letFlow(each: HeldPartition): void {
+    const consumer = this.#options.consumer();
+    consumer.seek(each, each.position);
+    consumer.resume([each]);
+    each.isFlowing = true;
+  }
+
+  #hold(each: HeldPartition): void {
+    this.#options.consumer().pause([each]);
+    each.isFlowing = false;
+  }
+
+  /** Whatever was not taken is read again: the partition is held, and let flow from the last acknowledged offset. */
+  #after(each: HeldPartition, end: FeedEnd): void {
+    const { holdings, log } = this.#options;
+    const { topic, partition } = each;
+    if (end.kind === 'taken' || end.kind === 'revoked') return;
+    this.#hold(each);
+    if (end.kind === 'disowned') holdings.reclaim(each, end.status);
+    if (end.kind === 'refused') {
+      this.#holdBack(each);
+      log.error({ queue: end.queue, why: end.why, remedy: remedyFor(end.why) }, 'queue refused; its partition waits');
+    }
+    if (end.kind === 'letters') {
+      this.#holdBack(each);
+      log.error({ err: end.error, topic, partition }, 'dead letter refused; its partition waits');
+    }
+  }
+
+  #holdBack(each: HeldPartition): void {
+    const { clock, signal } = this.#options;
+    each.heldBackUntil = clock.now() + HOLD_BACK_MS;
+    void clock.sleep(HOLD_BACK_MS + 1, signal).then(() => this.regulate());
+  }
+}
+
+function remedyFor(why: string): string {
+  if (why.startsWith('paused-by') || why.startsWith('legacy-paused')) {
+    return 'resume the queue, or upgrade its BullMQ to 6: older versions lose jobs added to a paused queue when they resume it';
+  }
+  if (why.startsWith('untested-version')) return 'use BullMQ 5 or 6 for this queue, or another queue for the topic';
+  return 'use another queue or prefix: a key of the queue holds something else';
+}

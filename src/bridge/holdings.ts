@@ -1,0 +1,132 @@
+/**
+ * The partitions in this bridge's hands: claimed after every join, claimed again when a claim is lost, let go when
+ * they are revoked. What is away is asked again until the assignment is over; what makes no sense halts.
+ */
+import type { Clock } from '../clock.ts';
+import { messageOf } from '../errors.ts';
+import type { Assignment, GroupConsumer, KafkaAdmin, TopicPartition } from '../kafka/consumer.ts';
+import { partitionKey } from '../kafka/consumer.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { claimPartition, type KafkaView } from './assignment.ts';
+import { HeldPartition } from './held-partition.ts';
+import type { Shard } from './shard.ts';
+import type { TopicPlan } from './topic-plan.ts';
+
+const CLAIM_AGAIN_MS = 500;
+
+export interface HoldingsOptions {
+  readonly groupId: string;
+  readonly topics: readonly string[];
+  readonly admin: KafkaAdmin;
+  /** The consumer that the claims are committed by. */
+  readonly consumer: () => GroupConsumer;
+  readonly plan: (topic: string) => TopicPlan;
+  readonly shards: ReadonlyMap<string, Shard>;
+  /** A partition has become ready, or is so no more. */
+  readonly onChange: () => void;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** Fires when the bridge stops. */
+  readonly signal: AbortSignal;
+}
+
+export class Holdings {
+  readonly #held = new Map<string, HeldPartition>();
+  readonly #options: HoldingsOptions;
+  #epoch = 0;
+
+  constructor(options: HoldingsOptions) {
+    this.#options = options;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get all(): readonly HeldPartition[] {
+    return [...this.#held.values()];
+  }
+
+  get(partition: TopicPartition): HeldPartition | undefined {
+    return this.#held.get(partitionKey(partition));
+  }
+
+  assigned({ epoch, partitions }: Assignment): void {
+    this.#epoch = epoch;
+    this.#held.clear();
+    for (const each of partitions) this.#held.set(partitionKey(each), new HeldPartition(each, epoch));
+    void this.#claimUntilHeld(this.all);
+  }
+
+  revoked(): void {
+    for (const each of this.all) each.state = 'lost';
+    this.#held.clear();
+    this.#reportHalted();
+  }
+
+  /** Rule 8: drop what is in flight, claim again, rewind to the committed offset. */
+  reclaim(each: HeldPartition, status: string): void {
+    if (!each.isReady) return;
+    const { log, metrics, onChange } = this.#options;
+    each.state = 'claiming';
+    metrics.reclaims.inc({ cause: status });
+    log.warn({ ...place(each), cause: status }, 'claim lost; claiming again from the committed offset');
+    onChange();
+    void this.#claimUntilHeld([each]);
+  }
+
+  /** Claims until every partition is ready, halted or lost. */
+  async #claimUntilHeld(partitions: readonly HeldPartition[]): Promise<void> {
+    const { log, clock, signal, onChange } = this.#options;
+    let waiting = partitions;
+    while (waiting.length > 0 && !signal.aborted) {
+      try {
+        const view = await this.#askKafka();
+        await Promise.all(waiting.map((each) => this.#claimOnce(each, view)));
+      } catch (error) {
+        log.warn({ reason: messageOf(error) }, 'partitions not claimed yet; trying again');
+      }
+      waiting = waiting.filter(({ state }) => state === 'claiming');
+      onChange();
+      if (waiting.length > 0) await clock.sleep(CLAIM_AGAIN_MS, signal);
+    }
+  }
+
+  async #askKafka(): Promise<KafkaView> {
+    const { admin, groupId, topics } = this.#options;
+    const [cluster, committed, bounds] = await Promise.all([
+      admin.clusterId(),
+      admin.committed(groupId, topics),
+      admin.bounds(topics),
+    ]);
+    return { cluster, group: groupId, committed, bounds };
+  }
+
+  async #claimOnce(each: HeldPartition, view: KafkaView): Promise<void> {
+    const { plan, consumer, shards, log } = this.#options;
+    const { shards: own, fingerprint } = plan(each.topic);
+    const allShards = [...shards.values()];
+    try {
+      await claimPartition(each, { consumer: consumer(), view, fingerprint, shards: own, allShards });
+    } catch (error) {
+      log.debug({ ...place(each), reason: messageOf(error) }, 'claim failed');
+    }
+    if (each.state !== 'halted') return;
+    log.error({ ...place(each), reason: each.haltReason }, 'partition halted; an operator has to decide');
+    this.#reportHalted();
+  }
+
+  #reportHalted(): void {
+    const { topics, metrics } = this.#options;
+    for (const topic of topics) {
+      const halted = this.all.filter((each) => each.topic === topic && each.state === 'halted');
+      metrics.partitionsHalted.set({ topic }, halted.length);
+    }
+  }
+}
+
+function place({ topic, partition }: HeldPartition): TopicPartition {
+  return { topic, partition };
+}
