@@ -9,7 +9,7 @@ const USUAL_TRIES = 5;
 
 /** `tries` bounds how long a question is asked again while no broker answers. */
 export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TRIES): KafkaAdmin {
-  const admin = createClient(config, log).admin({ retry: { retries: tries } });
+  const admin = createClient(config, log, (kafka) => kafka.admin({ retry: { retries: tries } }));
   let connecting: Promise<void> | undefined;
 
   async function ask<T>(what: string, question: () => Promise<T>): Promise<T> {

@@ -1,19 +1,30 @@
 /**
  * The KafkaJS client as Sluice wants it: short waits, so that seek, pause and disconnect act within a quarter of a
- * second, every compression, and one log line a change of state.
+ * second, and one log line a change of state.
  */
-import kafkajs, { type KafkaConfig as ClientConfig, type Kafka, type LogEntry, type SASLOptions } from 'kafkajs';
+
+import type { SASLOptions } from 'kafkajs';
+import kafkajs, {
+  type Admin,
+  type KafkaConfig as ClientConfig,
+  type Consumer,
+  type Kafka,
+  type Producer,
+} from 'kafkajs';
 import { messageOf, SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { registerCodecs } from './codecs.ts';
 import type { KafkaConfig } from './config.ts';
+import { watchReachability } from './reachability.ts';
 
 /** Longest time that a fetch waits for records; it delays every control action. */
 export const FETCH_WAIT_MS = 250;
 
-export function createClient(config: KafkaConfig, log: Log): Kafka {
-  registerCodecs();
+type Make<T> = (kafka: Kafka) => T;
+
+/** `make` takes the client that is wanted of a Kafka. */
+export function createClient<T extends Consumer | Producer | Admin>(config: KafkaConfig, log: Log, make: Make<T>): T {
   silenceTimeoutWarning();
+  const reachability = watchReachability(config, log);
   const options: ClientConfig = {
     clientId: config.clientId,
     brokers: config.brokers,
@@ -21,10 +32,13 @@ export function createClient(config: KafkaConfig, log: Log): Kafka {
     connectionTimeout: 3_000,
     requestTimeout: 30_000,
     retry: { initialRetryTime: 200, maxRetryTime: 2_000, retries: 5 },
-    logCreator: () => logTo(log),
+    logCreator: () => reachability.hear,
   };
   if (config.sasl !== undefined) options.sasl = config.sasl as SASLOptions;
-  return new kafkajs.Kafka(options);
+  const client = make(new kafkajs.Kafka(options));
+  const on = client.on as (event: string, listener: (event: { payload: { broker: string } }) => void) => unknown;
+  on(client.events.REQUEST, ({ payload }) => reachability.answered(payload.broker));
+  return client;
 }
 
 /**
@@ -43,27 +57,34 @@ function silenceTimeoutWarning(): void {
 }
 const SILENCED = Symbol('sluice.silenced');
 
-/** KafkaJS reports each retry as an error; what matters of it is said by Sluice once, so it is kept for debugging. */
-function logTo(log: Log): (entry: LogEntry) => void {
-  return ({ namespace, log: { message, ...fields } }) => {
-    const { error, broker, groupId } = fields;
-    log.debug({ namespace, reason: error, broker, groupId, client: message }, 'kafka client');
-  };
-}
-
 /** An error of the client in Sluice's terms. `what` says what was tried. */
 export function kafkaError(what: string, brokers: readonly string[], error: unknown): SluiceError {
   if (error instanceof SluiceError) return error;
-  const type: unknown = Reflect.get(Object(error), 'type');
-  if (typeof type === 'string' && DISOWNED.has(type)) {
+  const type = typeOf(error);
+  if (DISOWNED.has(type)) {
     return new SluiceError('DISOWNED', `${what}: the group has moved on (${type})`, { cause: error });
   }
   if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') {
     return new SluiceError('UNFIT', `${what}: larger than the topic's max.message.bytes allows`, { cause: error });
+  }
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+    return new SluiceError('UNFIT', `${what}: Kafka at ${brokers.join(', ')} has no such topic`, { cause: error });
   }
   return new SluiceError('UNREACHABLE', `${what}: Kafka at ${brokers.join(', ')}: ${messageOf(error)}`, {
     cause: error,
   });
 }
 
+/** The protocol's name of an error, also of the one that was tried to the end. */
+function typeOf(error: unknown): string {
+  const type: unknown =
+    Reflect.get(Object(error), 'type') ?? Reflect.get(Object(Reflect.get(Object(error), 'cause')), 'type');
+  return typeof type === 'string' ? type : '';
+}
+
 const DISOWNED = new Set(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'REBALANCE_IN_PROGRESS', 'FENCED_INSTANCE_ID']);
+
+/** Whether KafkaJS threw it, such as from a heartbeat when the group rebalances. */
+export function isClientError(error: unknown): boolean {
+  return error instanceof Error && error.name.startsWith('KafkaJS');
+}

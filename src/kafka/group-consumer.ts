@@ -3,76 +3,102 @@
  * completed join, commits refused once it is over, and partitions that stand still until they are resumed.
  * Brokers that are away are tried again until `stop`; a death that KafkaJS does not recover from is `failed`.
  */
-import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
+import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { backoffDelay } from '../backoff.ts';
 import { systemClock } from '../clock.ts';
 import { messageOf, SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from '../service.ts';
-import { createClient, FETCH_WAIT_MS, kafkaError } from './client.ts';
+import { createClient, FETCH_WAIT_MS, isClientError, kafkaError } from './client.ts';
+import { registerCodecs } from './codecs.ts';
 import type { KafkaConfig } from './config.ts';
-import {
-  type Assignment,
-  type ConsumerHandlers,
-  type GroupConsumer,
-  type KafkaRecord,
-  type OffsetCommit,
-  partitionKey,
-  type RecordBatch,
-  type TopicPartition,
-} from './consumer.ts';
+import { type ConsumerHandlers, type GroupConsumer, partitionKey, type TopicPartition } from './consumer.ts';
+import { byTopic, toClientOffsets, toPartitions, toRecord } from './from-client.ts';
+import { type ClientGroup, watchingAssigner } from './group-seam.ts';
 
 const PARTITION_FETCH_BYTES = 1_048_576;
 const FETCH_BYTES = 16 * PARTITION_FETCH_BYTES;
 const PARTITIONS_AT_ONCE = 64;
 const CONNECT_BACKOFF = { baseMs: 500, maxMs: 5_000 };
+/** Partitions that were added to a topic are noticed within this time. */
+const METADATA_AGE_MS = 30_000;
+/** A handler that is silent for longer is taken for stuck: heartbeats alone would keep its partitions for ever (kafkajs#1616). */
+const STUCK_AFTER_MS = 300_000;
 
 export interface GroupConsumerOptions {
   readonly config: KafkaConfig;
   readonly topics: readonly string[];
   readonly handlers: ConsumerHandlers;
   readonly log: Log;
+  readonly stuckAfterMs?: number;
 }
 
-export function createGroupConsumer({ config, topics, handlers, log }: GroupConsumerOptions): GroupConsumer {
+/** One completed join. */
+interface Ownership {
+  readonly epoch: number;
+  /** Keeps the join's generation. */
+  readonly offsets: ClientGroup['offsetManager'];
+  readonly partitions: ReadonlySet<string>;
+}
+
+export function createGroupConsumer(options: GroupConsumerOptions): GroupConsumer {
+  const { config, topics, handlers, log, stuckAfterMs = STUCK_AFTER_MS } = options;
   const stopping = new AbortController();
   const paused = new Set<string>();
+  /** How often each partition was sent elsewhere: what was fetched before is void. */
+  const seeks = new Map<string, number>();
   let epoch = 0;
-  let isOwner = false;
-  let commitsSeen = 0;
+  let group: ClientGroup | undefined;
+  let owned: Ownership | undefined;
+  let lastTrouble = '';
 
-  const consumer: Consumer = createClient(config, log).consumer({
-    groupId: config.groupId,
-    sessionTimeout: config.sessionTimeoutMs,
-    rebalanceTimeout: Math.max(config.sessionTimeoutMs, 30_000),
-    heartbeatInterval: Math.min(1_000, config.sessionTimeoutMs / 4),
-    maxWaitTimeInMs: FETCH_WAIT_MS,
-    maxBytesPerPartition: PARTITION_FETCH_BYTES,
-    maxBytes: FETCH_BYTES,
-    allowAutoTopicCreation: false,
-    retry: {
-      initialRetryTime: 200,
-      maxRetryTime: 2_000,
-      retries: 8,
-      restartOnFailure: async () => !stopping.signal.aborted,
+  registerCodecs();
+  const assigner = watchingAssigner({
+    group: (each) => {
+      group = each;
     },
+    outOfRange,
   });
+  const consumer: Consumer = createClient(config, log, (kafka) =>
+    kafka.consumer({
+      groupId: config.groupId,
+      partitionAssigners: [assigner],
+      sessionTimeout: config.sessionTimeoutMs,
+      rebalanceTimeout: Math.max(config.sessionTimeoutMs, 30_000),
+      heartbeatInterval: Math.min(1_000, config.sessionTimeoutMs / 4),
+      metadataMaxAge: METADATA_AGE_MS,
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      maxBytesPerPartition: PARTITION_FETCH_BYTES,
+      maxBytes: FETCH_BYTES,
+      allowAutoTopicCreation: false,
+      retry: {
+        initialRetryTime: 200,
+        maxRetryTime: 2_000,
+        retries: 8,
+        restartOnFailure: async () => !stopping.signal.aborted,
+      },
+    }),
+  );
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => joined(payload.memberAssignment));
   consumer.on(consumer.events.REBALANCING, () => revoke('rebalancing'));
   consumer.on(consumer.events.DISCONNECT, () => revoke('disconnected'));
-  consumer.on(consumer.events.COMMIT_OFFSETS, () => {
-    commitsSeen += 1;
-  });
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     revoke('crashed');
-    log.warn({ reason: messageOf(payload.error), restart: payload.restart }, 'kafka consumer crashed');
+    tell(payload.error, 'kafka consumer crashed');
     if (!payload.restart && !stopping.signal.aborted)
       handlers.failed(kafkaError('consuming', config.brokers, payload.error));
   });
 
+  /** Once for the same trouble in a row. */
+  function tell(error: unknown, text: string): void {
+    const reason = messageOf(error);
+    log[reason === lastTrouble ? 'debug' : 'warn']({ brokers: config.brokers, topics, reason }, text);
+    lastTrouble = reason;
+  }
+
   function revoke(cause: string): void {
-    if (!isOwner) return;
-    isOwner = false;
+    if (owned === undefined) return;
+    owned = undefined;
     log.info({ epoch, cause }, 'partitions revoked');
     handlers.revoked(epoch);
   }
@@ -80,16 +106,23 @@ export function createGroupConsumer({ config, topics, handlers, log }: GroupCons
   /** Runs inside the join, before any fetch of it: the pause is in force for the first one. */
   function joined(memberAssignment: Record<string, number[]>): void {
     revoke('joined again');
+    if (stopping.signal.aborted || group === undefined) {
+      void group?.leave().catch(() => undefined);
+      throw new SluiceError('STOPPED', 'the consumer was stopped while it joined its group');
+    }
     epoch += 1;
-    isOwner = true;
+    lastTrouble = '';
     paused.clear();
-    const partitions = Object.entries(memberAssignment).flatMap(([topic, numbers]) =>
-      numbers.map((partition) => ({ topic, partition })),
-    );
+    const partitions = toPartitions(memberAssignment);
+    owned = { epoch, offsets: group.offsetManager, partitions: new Set(partitions.map(partitionKey)) };
     pause(partitions);
     log.info({ epoch, partitions: partitions.length }, 'partitions assigned');
-    const assignment: Assignment = { epoch, partitions };
-    handlers.assigned(assignment);
+    handlers.assigned({ epoch, partitions });
+  }
+
+  function outOfRange(partition: TopicPartition): void {
+    pause([partition]);
+    handlers.outOfRange?.(partition);
   }
 
   function pause(partitions: readonly TopicPartition[]): void {
@@ -106,23 +139,46 @@ export function createGroupConsumer({ config, topics, handlers, log }: GroupCons
     }
   }
 
+  /** Whether the batch was fetched from where its partition stands now: not before a seek, nor for an earlier join. */
+  function isInPlace({ batch, isStale }: EachBatchPayload, key: string): boolean {
+    if (isStale() || !owned?.partitions.has(key)) return false;
+    const fetchedOffset: unknown = Reflect.get(batch, 'fetchedOffset');
+    return String(fetchedOffset) === String(owned.offsets.nextOffset(batch.topic, batch.partition));
+  }
+
   async function eachBatch(payload: EachBatchPayload): Promise<void> {
     const { topic, partition, messages, highWatermark } = payload.batch;
-    const held = epoch;
-    const isCurrent = () => isOwner && held === epoch && payload.isRunning() && !payload.isStale();
-    if (!isCurrent() || paused.has(partitionKey({ topic, partition }))) return;
-    const batch: RecordBatch = {
-      topic,
-      partition,
-      epoch: held,
-      records: messages.map(toRecord),
-      highWatermark: Number(highWatermark),
-    };
-    await handlers.records(batch, {
+    const key = partitionKey({ topic, partition });
+    if (paused.has(key) || !payload.isRunning() || !isInPlace(payload, key)) return;
+    const [held, turn] = [epoch, seeks.get(key)];
+    const isHeld = () => owned?.epoch === held;
+    const isCurrent = () => isHeld() && seeks.get(key) === turn && payload.isRunning();
+    const batch = { topic, partition, epoch, records: messages.map(toRecord), highWatermark: Number(highWatermark) };
+    const control = {
       isCurrent,
-      resolve: (offset) => payload.resolveOffset(String(offset)),
-      heartbeat: () => payload.heartbeat(),
-    });
+      resolve: (offset: number) => {
+        if (isCurrent()) payload.resolveOffset(String(offset));
+      },
+      heartbeat: async () => {
+        if (!isHeld()) throw disowned();
+        await payload.heartbeat();
+      },
+    };
+    const watchdog = setTimeout(() => stuck(batch), stuckAfterMs);
+    try {
+      await handlers.records(batch, control);
+    } catch (error) {
+      if (!isHeld()) return;
+      if (!isClientError(error)) log.error({ err: error, topic, partition }, 'batch failed; it is read again');
+      throw error;
+    } finally {
+      clearTimeout(watchdog);
+    }
+  }
+
+  function stuck({ topic, partition }: TopicPartition): void {
+    const text = `a batch of ${topic}/${partition} was not handled within ${stuckAfterMs} ms`;
+    handlers.failed(new SluiceError('TIMEOUT', text));
   }
 
   async function connectUntilStopped(): Promise<void> {
@@ -132,7 +188,7 @@ export function createGroupConsumer({ config, topics, handlers, log }: GroupCons
         await consumer.subscribe({ topics: [...topics], fromBeginning: true });
         return;
       } catch (error) {
-        log.warn({ brokers: config.brokers, reason: messageOf(error) }, 'kafka is away; trying again');
+        tell(error, 'cannot consume yet; trying again');
         await systemClock.sleep(backoffDelay(CONNECT_BACKOFF, failures) + 200, stopping.signal);
       }
     }
@@ -168,49 +224,22 @@ export function createGroupConsumer({ config, topics, handlers, log }: GroupCons
     },
 
     seek({ topic, partition }, offset) {
+      const key = partitionKey({ topic, partition });
+      seeks.set(key, (seeks.get(key) ?? 0) + 1);
       whileRunning(() => consumer.seek({ topic, partition, offset: String(offset) }));
     },
 
     async commit(of, offsets) {
-      if (!isOwner || of !== epoch) throw disowned();
-      const before = commitsSeen;
+      if (owned?.epoch !== of) throw disowned();
       try {
-        await consumer.commitOffsets(offsets.map(toClientOffset));
+        await owned.offsets.commitOffsets(toClientOffsets(offsets));
       } catch (error) {
         throw kafkaError('committing offsets', config.brokers, error);
       }
-      // A consumer that is not running drops a commit without a word (kafkajs runner.commitOffsets).
-      if (commitsSeen === before) throw disowned();
     },
   };
 }
 
 function disowned(): SluiceError {
   return new SluiceError('DISOWNED', 'the partitions belong to a later assignment; nothing was committed');
-}
-
-function byTopic(partitions: readonly TopicPartition[]): { topic: string; partitions: number[] }[] {
-  const topics = Map.groupBy(partitions, ({ topic }) => topic);
-  return [...topics].map(([topic, of]) => ({ topic, partitions: of.map(({ partition }) => partition) }));
-}
-
-function toClientOffset({ topic, partition, offset, metadata }: OffsetCommit) {
-  return { topic, partition, offset: String(offset), metadata };
-}
-
-const NO_HEADERS = Object.freeze({});
-
-function toRecord({ offset, key, value, timestamp, headers }: KafkaMessage): KafkaRecord {
-  return { offset: Number(offset), key, value, timestamp: Number(timestamp), headers: headersOf(headers) };
-}
-
-function headersOf(headers: KafkaMessage['headers']): Readonly<Record<string, string>> {
-  if (headers === undefined) return NO_HEADERS;
-  const texts: Record<string, string> = {};
-  for (const name in headers) {
-    const value = headers[name];
-    const last = Array.isArray(value) ? value.at(-1) : value;
-    if (last !== undefined) texts[name] = last.toString();
-  }
-  return texts;
 }

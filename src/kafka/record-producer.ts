@@ -1,83 +1,133 @@
 /**
  * An idempotent producer over KafkaJS: acks of all in-sync replicas, no record doubled by a retry. A record that
- * the topic does not take is UNFIT; when no broker answers, the call is UNREACHABLE after the client's retries.
+ * the topic does not take is UNFIT; when no broker acks within the deadline, the call is UNREACHABLE and what became
+ * of its records is unknown.
+ *
+ * KafkaJS counts its sequence numbers back after a failure, also when the broker had written the records. The next
+ * records under those numbers would then be taken for repetitions: acked, and dropped. Hence one request at a time,
+ * and a new producer id after each failure. Calls that wait meanwhile share the next request.
  */
+import kafkajs, { type ICustomPartitioner, type Message, type Producer } from 'kafkajs';
+import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from '../service.ts';
 import { createClient, kafkaError } from './client.ts';
 import type { KafkaConfig } from './config.ts';
 import type { OutgoingRecord, RecordProducer } from './consumer.ts';
+import { type Piece, pieces, type Request, takeRequest, takeWhere } from './requests.ts';
 
-/** Requests stay below a topic's usual limit of 1 MiB, so that small records never fail because of their company. */
-const REQUEST_BYTES = 900_000;
-const RECORD_OVERHEAD_BYTES = 64;
+const DELIVERY_TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 10_000;
 
-export function createRecordProducer(config: KafkaConfig, log: Log): RecordProducer {
-  const producer = createClient(config, log).producer({
-    idempotent: true,
-    maxInFlightRequests: 1,
-    allowAutoTopicCreation: false,
-  });
-  let connecting: Promise<void> | undefined;
+export function createRecordProducer(
+  config: KafkaConfig,
+  log: Log,
+  deliveryTimeoutMs = DELIVERY_TIMEOUT_MS,
+): RecordProducer {
+  const waiting: Piece[] = [];
+  let producer: Promise<Producer> | undefined;
+  let isSending = false;
+  let isStopped = false;
 
-  async function connect(): Promise<void> {
-    connecting ??= producer.connect();
+  /** A failed connection is tried anew by the next call. */
+  function connected(): Promise<Producer> {
+    producer ??= connect();
+    return producer;
+  }
+
+  async function connect(): Promise<Producer> {
+    const made = createClient(config, log, (kafka) =>
+      kafka.producer({
+        idempotent: true,
+        maxInFlightRequests: 1,
+        allowAutoTopicCreation: false,
+        createPartitioner: settledPartitioner,
+      }),
+    );
     try {
-      await connecting;
+      await made.connect();
+      return made;
     } catch (error) {
-      connecting = undefined;
+      void made.disconnect().catch(() => undefined);
       throw kafkaError('connecting', config.brokers, error);
     }
   }
 
+  function abandon(): void {
+    const abandoned = producer;
+    producer = undefined;
+    void abandoned?.then((each) => each.disconnect()).catch(() => undefined);
+  }
+
+  async function sendWaiting(): Promise<void> {
+    if (isSending) return;
+    isSending = true;
+    for (let request = takeRequest(waiting); request !== undefined; request = takeRequest(waiting)) {
+      await sendRequest(request);
+    }
+    isSending = false;
+  }
+
+  /** A record that the topic refuses must not take its company along: the calls of the request go one by one then. */
+  async function sendRequest(request: Request): Promise<void> {
+    try {
+      await deliver(request);
+      for (const { done } of request.pieces) done.resolve();
+    } catch (error) {
+      abandon();
+      if (request.pieces.length === 1 || !isSluiceError(error, 'UNFIT')) failed(request, error);
+      else for (const piece of request.pieces) await sendRequest({ topic: request.topic, pieces: [piece] });
+    }
+  }
+
+  /** What waits for the same broker fails with it, so that no call waits for the deadlines of others. */
+  function failed({ topic, pieces: parts }: Request, error: unknown): void {
+    const calls = new Set(parts.map(({ call }) => call));
+    const isAway = isSluiceError(error, 'UNREACHABLE');
+    const rest = takeWhere(waiting, (piece) => calls.has(piece.call) || (isAway && piece.topic === topic));
+    for (const { done } of [...parts, ...rest]) done.reject(error);
+  }
+
+  async function deliver({ topic, pieces: parts }: Request): Promise<void> {
+    const messages = parts.flatMap((piece) => piece.records.map(toMessage));
+    try {
+      const sending = connected().then((each) => each.send({ topic, acks: -1, timeout: REQUEST_TIMEOUT_MS, messages }));
+      if ((await within(deliveryTimeoutMs, sending)) !== undefined) return;
+    } catch (error) {
+      throw kafkaError(`producing to ${topic}`, config.brokers, error);
+    }
+    const where = `Kafka at ${config.brokers.join(', ')}`;
+    throw new SluiceError('UNREACHABLE', `producing to ${topic}: ${where} did not ack within ${deliveryTimeoutMs} ms`);
+  }
+
   return {
-    start: connect,
+    async start() {
+      await connected().catch((error: unknown) => {
+        abandon();
+        throw error;
+      });
+    },
 
     async stop(deadlineMs) {
+      isStopped = true;
+      const closing = producer?.then((each) => each.disconnect());
       await within(
         deadlineMs,
-        producer.disconnect().catch(() => undefined),
+        (closing ?? Promise.resolve()).catch(() => undefined),
       );
     },
 
     async send(topic, records) {
-      await connect();
-      for (const messages of requests(records)) {
-        try {
-          await producer.send({ topic, acks: -1, messages });
-        } catch (error) {
-          throw kafkaError(`producing to ${topic}`, config.brokers, error);
-        }
-      }
+      if (isStopped) throw new SluiceError('STOPPED', 'the producer is closed');
+      const parts = pieces(topic, records);
+      waiting.push(...parts);
+      void sendWaiting();
+      await Promise.all(parts.map(({ done }) => done.promise));
     },
   };
 }
 
-type Message = ReturnType<typeof toMessage>;
-
-function* requests(records: readonly OutgoingRecord[]): Generator<Message[]> {
-  let messages: Message[] = [];
-  let bytes = 0;
-  for (const record of records) {
-    const size = sizeOf(record);
-    if (messages.length > 0 && bytes + size > REQUEST_BYTES) {
-      yield messages;
-      messages = [];
-      bytes = 0;
-    }
-    messages.push(toMessage(record));
-    bytes += size;
-  }
-  if (messages.length > 0) yield messages;
-}
-
-function sizeOf({ key, value, headers }: OutgoingRecord): number {
-  let bytes = RECORD_OVERHEAD_BYTES + (value?.length ?? 0) + (key === null ? 0 : Buffer.byteLength(key));
-  for (const name in headers) bytes += name.length + Buffer.byteLength(headers[name] ?? '');
-  return bytes;
-}
-
-function toMessage({ key, value, headers, partition, timestamp }: OutgoingRecord) {
+function toMessage({ key, value, headers, partition, timestamp }: OutgoingRecord): Message {
   return {
     key,
     value,
@@ -86,3 +136,14 @@ function toMessage({ key, value, headers, partition, timestamp }: OutgoingRecord
     ...(timestamp !== undefined && { timestamp: String(timestamp) }),
   };
 }
+
+/** The usual partitioner, Java's for keys, which keeps to its choice when a request is tried again. */
+const settledPartitioner: ICustomPartitioner = () => {
+  const choose = kafkajs.Partitioners.DefaultPartitioner();
+  const chosen = new WeakMap<Message, number>();
+  return (args) => {
+    const partition = chosen.get(args.message) ?? choose(args);
+    chosen.set(args.message, partition);
+    return partition;
+  };
+};

@@ -25,6 +25,8 @@ class Member {
   readonly assignments: Assignment[] = [];
   readonly revoked: number[] = [];
   readonly batches: RecordBatch[] = [];
+  readonly outOfRange: number[] = [];
+  readonly failures: Error[] = [];
   onRecords: (batch: RecordBatch, control: BatchControl) => void | Promise<void> = (batch, control) =>
     control.resolve(batch.records.at(-1)?.offset as number);
   isTaking = true;
@@ -40,7 +42,8 @@ class Member {
         this.batches.push(batch);
         await this.onRecords(batch, control);
       },
-      failed: () => undefined,
+      outOfRange: (partition) => void this.outOfRange.push(partition.partition),
+      failed: (error) => void this.failures.push(error),
     });
   }
 
