@@ -148,7 +148,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   return {
     async start() {
       await Promise.all([...shards.values()].map((shard) => shard.start()));
-      await makeTopics(topics, admin, common);
+      await makeTopics(topics, admin, { ...common, brokers: config.kafka.brokers });
       if (signal.aborted) return;
       loops.push(settleLoop(), commitLoop());
       await consumer.start();
@@ -182,7 +182,7 @@ function partitionView({ topic, partition, state, haltReason, committed, shards,
 async function makeTopics(
   topics: readonly string[],
   admin: KafkaAdmin,
-  { log, clock, signal }: { log: Log; clock: Clock; signal: AbortSignal },
+  { brokers, log, clock, signal }: { brokers: readonly string[]; log: Log; clock: Clock; signal: AbortSignal },
 ): Promise<void> {
   const wanted = topics.flatMap((topic) => [
     { topic, partitions: -1 },
@@ -192,7 +192,7 @@ async function makeTopics(
     try {
       return await admin.ensureTopics(wanted);
     } catch (error) {
-      log.warn({ reason: messageOf(error) }, 'topics not made yet; trying again');
+      log.warn({ brokers, reason: messageOf(error) }, 'kafka is away; trying again');
       await clock.sleep(TOPICS_AGAIN_MS, signal);
     }
   }
