@@ -1,7 +1,8 @@
 /**
  * The hot path: a message's bytes to proto3 JSON text, without an object in between. Tolerant, as protobuf means it:
  * unknown fields and open enum values pass and are counted; a field given twice keeps its last value, sub-messages
- * merge. Types with JSON of their own take a slower way round.
+ * merge. Types with JSON of their own take a slower way round. Time grows with the bytes whatever they hold: each
+ * byte is read a bounded number of times a level.
  */
 import type { FieldInfo, MessageInfo, ScalarType, ValueType } from './descriptor.ts';
 import { shortestFloat } from './float.ts';
@@ -23,14 +24,22 @@ interface FieldPlan {
   readonly shape: FieldInfo['shape'];
   readonly wireType: number;
   readonly read: Read;
-  /** Of a singular message: reads its body, so that two occurrences can be merged. */
+  /** Of a singular message: reads its body, once all occurrences of it are known and merged. */
   readonly readBody: Read | undefined;
   /** Text of the value that is left out; undefined where presence is told apart. */
   readonly omitted: string | undefined;
   /** Slots of the other members of the oneof. */
   readonly rivals: readonly number[];
-  /** Of a map: how to read a key, and the texts of a missing key and value. */
-  readonly map: { readonly readKey: Read; readonly noKey: string; readonly noValue: string } | undefined;
+  readonly map: MapPlan | undefined;
+}
+
+/** Of a map: how to read a key, and the texts of a missing key and value. */
+interface MapPlan {
+  readonly readKey: Read;
+  readonly keyWireType: number;
+  readonly valueWireType: number;
+  readonly noKey: string;
+  readonly noValue: string;
 }
 
 interface MessagePlan {
@@ -38,7 +47,7 @@ interface MessagePlan {
   readonly fields: readonly FieldPlan[];
 }
 
-type Slot = string | string[] | Map<string, string> | undefined;
+type Slot = string | string[] | Buffer[] | Map<string, string> | undefined;
 type Plans = Map<MessageInfo, Read>;
 
 export function createBinaryToJson(message: MessageInfo): (bytes: Uint8Array) => Decoded {
@@ -91,7 +100,17 @@ function planField(field: FieldInfo, slot: number, message: MessageInfo, plans: 
     readBody: isSingularMessage ? bodyReader(type.message, plans) : undefined,
     omitted: shape === 'singular' && !field.hasPresence ? defaultText(type) : undefined,
     rivals: rivalsOf(field, slot, message),
-    map: keyType && { readKey: keyReader(keyType), noKey: keyDefault(keyType), noValue: defaultText(type) },
+    map: keyType && planMap(keyType, type),
+  };
+}
+
+function planMap(keyType: ScalarType, type: ValueType): MapPlan {
+  return {
+    readKey: keyReader(keyType),
+    keyWireType: wireTypeOf({ kind: 'scalar', scalar: keyType }),
+    valueWireType: wireTypeOf(type),
+    noKey: keyDefault(keyType),
+    noValue: defaultText(type),
   };
 }
 
@@ -102,7 +121,6 @@ function rivalsOf({ oneof }: FieldInfo, slot: number, { fields }: MessageInfo): 
 
 function readMessage({ byId, fields }: MessagePlan, reader: WireReader, tally: Tally): string {
   const slots: Slot[] = new Array(fields.length);
-  const bodies: (Buffer | undefined)[] = [];
   while (!reader.isAtEnd) {
     const tag = reader.tag();
     const field = byId.get(tag >>> 3);
@@ -111,60 +129,64 @@ function readMessage({ byId, fields }: MessagePlan, reader: WireReader, tally: T
       reader.skip(tag);
       continue;
     }
-    for (const rival of field.rivals) {
-      slots[rival] = undefined;
-      bodies[rival] = undefined;
-    }
-    readField(field, tag & 7, reader, slots, bodies, tally);
+    for (const rival of field.rivals) slots[rival] = undefined;
+    readField(field, tag & 7, reader, slots, tally);
   }
+  for (const field of fields) if (field.readBody !== undefined) readBodies(field, reader, slots, tally);
   return join(fields, slots);
 }
 
-function readField(
-  field: FieldPlan,
-  wireType: number,
-  reader: WireReader,
-  slots: Slot[],
-  bodies: (Buffer | undefined)[],
-  tally: Tally,
-): void {
+/** Read once and last: reading at each occurrence would double the work at each level of a hostile record. */
+function readBodies({ slot, readBody }: FieldPlan, reader: WireReader, slots: Slot[], tally: Tally): void {
+  const bodies = slots[slot] as Buffer[] | undefined;
+  if (bodies !== undefined) slots[slot] = (readBody as Read)(reader.nested(merged(bodies, reader)), tally);
+}
+
+/** Occurrences of a message, one after the other, are the merged message: if each is whole by itself. */
+function merged(bodies: readonly Buffer[], reader: WireReader): Buffer {
+  if (bodies.length === 1) return bodies[0] as Buffer;
+  for (const body of bodies) {
+    const walk = reader.sameLevel(body);
+    while (!walk.isAtEnd) walk.skip(walk.tag());
+  }
+  return Buffer.concat(bodies);
+}
+
+function readField(field: FieldPlan, wireType: number, reader: WireReader, slots: Slot[], tally: Tally): void {
   const { slot, shape } = field;
   if (shape === 'repeated' && wireType === 2 && field.wireType !== 2) {
-    const packed = reader.nested(reader.bytes());
-    const elements = elementsIn(slots, slot);
+    const packed = reader.sameLevel(reader.bytes());
+    const elements = elementsIn<string>(slots, slot);
     while (!packed.isAtEnd) elements.push(field.read(packed, tally));
   } else if (wireType !== field.wireType) {
     throw malformed(`${field.label.slice(0, -1)} has wire type ${wireType} instead of ${field.wireType}`);
   } else if (shape === 'repeated') {
-    elementsIn(slots, slot).push(field.read(reader, tally));
+    elementsIn<string>(slots, slot).push(field.read(reader, tally));
   } else if (shape === 'map') {
-    readEntry(field, reader.nested(reader.bytes()), slots, tally);
+    readEntry(field, reader.sameLevel(reader.bytes()), slots, tally);
   } else if (field.readBody !== undefined) {
-    const bytes = reader.bytes();
-    const earlier = bodies[slot];
-    const body = earlier === undefined ? bytes : Buffer.concat([earlier, bytes]);
-    bodies[slot] = body;
-    slots[slot] = field.readBody(reader.nested(body), tally);
+    elementsIn<Buffer>(slots, slot).push(reader.bytes());
   } else {
     slots[slot] = field.read(reader, tally);
   }
 }
 
-function elementsIn(slots: Slot[], slot: number): string[] {
-  const elements = (slots[slot] as string[] | undefined) ?? [];
-  slots[slot] = elements;
+function elementsIn<T extends string | Buffer>(slots: Slot[], slot: number): T[] {
+  const elements = (slots[slot] as T[] | undefined) ?? [];
+  slots[slot] = elements as string[] | Buffer[];
   return elements;
 }
 
 /** A map entry is a message of its own: key 1, value 2, either may be missing. */
-function readEntry({ slot, map, read }: FieldPlan, entry: WireReader, slots: Slot[], tally: Tally): void {
-  const { readKey, noKey, noValue } = map as NonNullable<FieldPlan['map']>;
+function readEntry({ slot, label, map, read }: FieldPlan, entry: WireReader, slots: Slot[], tally: Tally): void {
+  const { readKey, keyWireType, valueWireType, noKey, noValue } = map as MapPlan;
   let key = noKey;
   let value = noValue;
   while (!entry.isAtEnd) {
     const tag = entry.tag();
-    if (tag >>> 3 === 1) key = readKey(entry, tally);
-    else if (tag >>> 3 === 2) value = read(entry, tally);
+    if (tag === ((1 << 3) | keyWireType)) key = readKey(entry, tally);
+    else if (tag === ((2 << 3) | valueWireType)) value = read(entry, tally);
+    else if (tag >>> 3 <= 2) throw malformed(`an entry of ${label.slice(0, -1)} has wire type ${tag & 7}`);
     else entry.skip(tag);
   }
   const entries = (slots[slot] as Map<string, string> | undefined) ?? new Map<string, string>();

@@ -30,7 +30,7 @@ export class WireReader {
 
   /** Field number and wire type: `tag >>> 3` and `tag & 7`. */
   tag(): number {
-    const tag = this.uint32();
+    const tag = this.#within32();
     if (tag >>> 3 === 0) throw malformed('a field number of 0');
     return tag;
   }
@@ -101,13 +101,13 @@ export class WireReader {
 
   /** A view of the bytes, not a copy. */
   bytes(): Buffer {
-    const length = this.uint32();
+    const length = this.#within32();
     const at = this.#take(length);
     return this.#bytes.subarray(at, at + length);
   }
 
   string(): string {
-    const length = this.uint32();
+    const length = this.#within32();
     const at = this.#take(length);
     const text = this.#bytes.toString('utf8', at, at + length);
     if (text.includes('\uFFFD') && !isUtf8(this.#bytes.subarray(at, at + length)))
@@ -115,8 +115,14 @@ export class WireReader {
     return text;
   }
 
+  /** For the body of a message within this one. */
   nested(bytes: Buffer): WireReader {
     return new WireReader(bytes, this.#depth + 1);
+  }
+
+  /** For packed elements and the entries of a map, which are no level of their own. */
+  sameLevel(bytes: Buffer): WireReader {
+    return new WireReader(bytes, this.#depth);
   }
 
   skip(tag: number, depth = 0): void {
@@ -124,7 +130,7 @@ export class WireReader {
     const wireType = tag & 7;
     if (wireType === 0) this.#varint();
     else if (wireType === 1) this.#take(8);
-    else if (wireType === 2) this.#take(this.uint32());
+    else if (wireType === 2) this.#take(this.#within32());
     else if (wireType === 5) this.#take(4);
     else if (wireType === 3) this.#skipGroup(depth);
     else throw malformed(`wire type ${wireType}`);
@@ -132,6 +138,13 @@ export class WireReader {
 
   #skipGroup(depth: number): void {
     for (let tag = this.tag(); (tag & 7) !== 4; tag = this.tag()) this.skip(tag, depth + 1);
+  }
+
+  /** Of lengths and tags nothing may be dropped. */
+  #within32(): number {
+    this.#varint();
+    if (this.#high !== 0) throw malformed('a length or field number beyond 32 bits');
+    return this.#low >>> 0;
   }
 
   #take(length: number): number {

@@ -175,6 +175,40 @@ describe('tolerant in binary', () => {
     for (let i = 0; i < 300; i++) bytes = Buffer.concat([Buffer.from([0x1a]), lengthOf(bytes), bytes]);
     expect(() => schemas.codec('t.Inner').decodeToJson(bytes)).toThrow(/deeper than 100/);
   });
+
+  it('merges a message given twice at each of many levels without doubling the work', () => {
+    let bytes = Buffer.alloc(0);
+    for (let i = 0; i < 60; i++) bytes = Buffer.concat([child(bytes), child(Buffer.alloc(0))]);
+    const { json } = schemas.codec('t.Inner').decodeToJson(bytes);
+    expect(json).toBe(`${'{"child":'.repeat(60)}{}${'}'.repeat(60)}`);
+  });
+
+  it('merges a message given many times in a time that grows with its bytes', () => {
+    const text = Buffer.from([0x0a, 0x0a, ...Buffer.from('0123456789')]);
+    const bytes = Buffer.concat(Array.from({ length: 70_000 }, () => child(text)));
+    expect(schemas.codec('t.Inner').decodeToJson(bytes).json).toBe('{"child":{"text":"0123456789"}}');
+  });
+
+  it('does not make one whole message of two broken ones', () => {
+    const bytes = Buffer.concat([child(Buffer.from([0x0a, 0x03, 0x41])), child(Buffer.from([0x42, 0x43]))]);
+    expect(() => schemas.codec('t.Inner').decodeToJson(bytes)).toThrow(/end within a field/);
+  });
+
+  it.each([
+    ['a length beyond 32 bits', [0x0a, 0x81, 0x80, 0x80, 0x80, 0x10, 0x41], /beyond 32 bits/],
+    ['a length beyond the bytes', [0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f], /end within a field/],
+    ['a number that never ends', [0x10, ...new Array<number>(11).fill(0x80)], /longer than ten bytes/],
+    ['a field with number 0', [0x00, 0x00], /field number of 0/],
+    ['another wire type than the schema has', [0x08, 0x01], /"text" has wire type 0 instead of 2/],
+  ])('refuses %s', (_name, bytes, message) => {
+    expect(() => schemas.codec('t.Inner').decodeToJson(Buffer.from(bytes))).toThrow(message);
+  });
+
+  it('refuses a map whose key has the wire type of another', () => {
+    expect(() => all.decodeToJson(Buffer.from([0xb2, 0x01, 0x02, 0x08, 0x05]))).toThrow(
+      /an entry of "counts" has wire type 0/,
+    );
+  });
 });
 
 describe('against protobufjs as a judge', () => {
@@ -194,6 +228,10 @@ describe('against protobufjs as a judge', () => {
 /** -0 and text for non-numbers survive JSON; nothing else differs. */
 function withJsonNumbers(json: unknown): unknown {
   return JSON.parse(JSON.stringify(json));
+}
+
+function child(body: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([0x1a]), lengthOf(body), body]);
 }
 
 function lengthOf(bytes: Buffer): Buffer {
