@@ -53,7 +53,11 @@ export function isSluiceError(error: unknown, code?: ErrorCode): error is Sluice
   return error instanceof SluiceError && (code === undefined || error.code === code);
 }
 
-/** The text of anything that was thrown. */
+/** The text of anything that was thrown; even of what cannot be made text. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return error instanceof Error ? error.message : String(error);
+  } catch {
+    return `a thrown ${typeof error}`;
+  }
 }

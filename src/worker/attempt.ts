@@ -21,6 +21,8 @@ export interface TakenJob {
   /** Parsed JSON. */
   readonly data: unknown;
   readonly about: JobAbout | undefined;
+  /** Milliseconds since the epoch; tells apart direct jobs whose number came up twice, after Redis was emptied. */
+  readonly createdAt?: number;
   /** From 1. */
   readonly attempt: number;
 }
@@ -36,6 +38,9 @@ export interface AttemptContext {
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
+
+/** A year. BullMQ keeps due times multiplied by 4096 in doubles, which ends not far beyond ten. */
+const LONGEST_WAIT_MS = 365 * 24 * 3_600_000;
 
 /** `signal` fires when the job must be let go: on stop, and when its lock is lost. */
 export async function attempt(job: TakenJob, signal: AbortSignal, context: AttemptContext): Promise<Outcome> {
@@ -84,7 +89,7 @@ async function run(
   const either = AbortSignal.any([signal, timeout.signal]);
   try {
     const result = await untilAborted(either, async () => definition.run(message, workerContext(job, either, context)));
-    return isOutcome(result) ? result : { kind: 'done' };
+    return isOutcome(result) ? carriedOut(result) : { kind: 'done' };
   } catch (error) {
     // What the collector refuses for good, it refuses at every attempt.
     const kind = isSluiceError(error, 'COLLECTOR_REFUSED') ? 'dead' : 'retry';
@@ -92,6 +97,18 @@ async function run(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** JavaScript lets a worker return what no queue can carry out: that is a failure of its own. */
+function carriedOut(outcome: Outcome): Outcome {
+  const afterMs: unknown = Reflect.get(outcome, 'afterMs');
+  const isFit = typeof afterMs === 'number' && afterMs >= 0 && afterMs <= LONGEST_WAIT_MS;
+  if (outcome.kind === 'snooze' ? !isFit : afterMs !== undefined && !isFit) {
+    const reason = `the worker returned ${outcome.kind} with afterMs ${String(afterMs)}; allowed: 0 to ${LONGEST_WAIT_MS} milliseconds`;
+    return { kind: 'retry', reason };
+  }
+  if (outcome.kind === 'done' || outcome.kind === 'snooze') return outcome;
+  return { ...outcome, reason: String(outcome.reason ?? 'no reason given') };
 }
 
 /** A worker that does not listen to its signal is left behind: its result no longer counts. */
@@ -109,7 +126,7 @@ function untilAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T
 function workerContext(job: TakenJob, signal: AbortSignal, { log, portFor }: AttemptContext): WorkerContext {
   const { about = {}, queue, id, name } = job;
   const source = sourceOf(id);
-  const eventId = about.id ?? eventIdOf(queue, id);
+  const eventId = about.id ?? eventIdOf(job);
   return {
     log: log.child({ queue, jobId: id, message: name, attempt: job.attempt }),
     signal,
@@ -122,8 +139,9 @@ function workerContext(job: TakenJob, signal: AbortSignal, { log, portFor }: Att
   };
 }
 
-/** A UUID (version 8: by hash) that a job keeps through retries and redelivery. */
-function eventIdOf(queue: string, id: string): string {
-  const hex = createHash('sha256').update(`${queue}\n${id}`).digest('hex');
+/** A UUID (version 8: by hash) that a job keeps through retries and, when it came from Kafka, redelivery. */
+function eventIdOf({ queue, id, createdAt }: TakenJob): string {
+  const name = sourceOf(id) === undefined ? `${queue}\n${id}\n${createdAt ?? ''}` : `${queue}\n${id}`;
+  const hex = createHash('sha256').update(name).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

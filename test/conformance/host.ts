@@ -1,6 +1,6 @@
 /** What every worker host must do, whatever queue library it is for. A host's own test says how to make and feed it. */
 import { expect, it, vi } from 'vitest';
-import type { WorkerOptions } from '../../src/definition/worker.ts';
+import type { Outcome, WorkerOptions } from '../../src/definition/worker.ts';
 import type { Host } from '../../src/worker/host.ts';
 
 /** A final or waiting job as the queue tells it. */
@@ -16,6 +16,10 @@ export interface HostUnderTest {
   /** Adds a job; answers its id. */
   add(name: string, data: object, options?: object): Promise<string>;
   see(id: string): Promise<SeenJob | undefined>;
+  /** Takes a running job from its host, as another host would that believes it dead. */
+  loseLock(id: string): Promise<void>;
+  /** Makes a waiting job look as if so many hosts had died while they ran it. */
+  addDeaths(id: string, deaths: number): Promise<void>;
   /** Starts a host in a process of its own that holds its jobs for ever; resolves when it has started one. */
   startDoomed(): Promise<{ kill(): void }>;
 }
@@ -73,6 +77,83 @@ export function describeHost(under: () => HostUnderTest): void {
     expect(runs).toBe(3);
     expect(job.reason).toBe('no luck 3');
     expect(job.stack).toContain('conformance/host.ts');
+  });
+
+  it.each([
+    ['text', 'text'],
+    ['undefined', undefined],
+    ['a thrown object', Object.create(null) as unknown],
+  ])('reads a reason from whatever is thrown: %s', async (reason, thrown) => {
+    await under().start({
+      attempts: 1,
+      run: () => {
+        throw thrown;
+      },
+    });
+    expect((await failed(await under().add(TYPE, {}))).reason).toBe(reason);
+  });
+
+  it.each([
+    ['snooze', { kind: 'snooze', afterMs: -1 }],
+    ['snooze', { kind: 'snooze' }],
+    ['retry', { kind: 'retry', reason: 'x', afterMs: Number.NaN }],
+  ])('counts a %s that cannot be carried out as a failure: %j', async (kind, outcome) => {
+    await under().start({ attempts: 1, run: () => outcome as Outcome });
+    expect((await failed(await under().add(TYPE, {}))).reason).toContain(`the worker returned ${kind} with afterMs`);
+  });
+
+  it('fires the signal when the lock is lost', async () => {
+    const started = Promise.withResolvers<void>();
+    const reason = Promise.withResolvers<unknown>();
+    await under().start({
+      run: (_view, { signal }) => {
+        started.resolve();
+        signal.addEventListener('abort', () => reason.resolve(signal.reason));
+        return new Promise(() => undefined);
+      },
+    });
+    const id = await under().add(TYPE, {});
+    await started.promise;
+    await under().loseLock(id);
+    expect(await reason.promise).toMatchObject({
+      code: 'STOPPED',
+      message: expect.stringContaining('the lock was lost'),
+    });
+  });
+
+  it('counts the death of a host as an attempt', async () => {
+    const id = await under().add(TYPE, {}, { attempts: 4 });
+    await under().addDeaths(id, 2);
+    const attempts: number[] = [];
+    await under().start({
+      backoff: FAST,
+      run: (_view, { attempt }) => {
+        attempts.push(attempt);
+        throw new Error('no');
+      },
+    });
+    await failed(id);
+    expect(attempts).toEqual([3, 4]);
+  });
+
+  it('lets a job die that took a host down in each of its attempts', async () => {
+    const id = await under().add(TYPE, {}, { attempts: 4 });
+    await under().addDeaths(id, 4);
+    let runs = 0;
+    await under().start({
+      run: () => {
+        runs += 1;
+      },
+    });
+    expect((await failed(id)).reason).toMatch(/^4 times its host died/);
+    expect(runs).toBe(0);
+  });
+
+  it('forgives the death of a host to a job that has one attempt', async () => {
+    const id = await under().add(TYPE, {}, { attempts: 1 });
+    await under().addDeaths(id, 1);
+    await under().start({ run: () => undefined });
+    await gone(id);
   });
 
   it('runs a dead job once', async () => {

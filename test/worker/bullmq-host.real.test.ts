@@ -6,7 +6,7 @@ import { systemClock } from '../../src/clock.ts';
 import { defineWorkerFor } from '../../src/definition/define.ts';
 import { workerSet } from '../../src/definition/discover.ts';
 import type { WorkerDefinition } from '../../src/definition/worker.ts';
-import { silentLog } from '../../src/log.ts';
+import { type Log, silentLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
 import { loadSchemas } from '../../src/schema/load.ts';
@@ -17,22 +17,27 @@ import { startRedis, type TestRedis } from '../support/redis.ts';
 import { ROOT } from '../support/sluice.ts';
 
 const QUEUE = 'hosted';
+const TYPE = 'acme.web.v1.PageView';
+const SOON = { timeout: 15_000, interval: 20 };
 const DOOMED = fileURLToPath(new URL('./fixtures/host-process.ts', import.meta.url));
 
 let server: TestRedis;
 let redis: Redis;
 let queue: Queue;
 let hosts: Host[] = [];
+let warn: Log['warn'];
 const schemas = loadSchemas([`${ROOT}proto`]);
 
 beforeAll(async () => {
   server = await startRedis();
   redis = connect('main', server, 'worker', silentLog);
   queue = new Queue(QUEUE, { connection: redis });
+  queue.on('error', () => undefined);
 });
 
 beforeEach(async () => {
   await redis.flushall();
+  warn = () => undefined;
 });
 
 afterEach(async () => {
@@ -48,7 +53,7 @@ afterAll(async () => {
 
 const under: HostUnderTest = {
   async start(options) {
-    const definition = defineWorkerFor<View>('acme.web.v1.PageView', { ...options, queue: QUEUE });
+    const definition = defineWorkerFor<View>(TYPE, { ...options, queue: QUEUE });
     const host = createBullHost({
       queue: QUEUE,
       prefix: 'bull',
@@ -57,7 +62,7 @@ const under: HostUnderTest = {
       workers: workerSet([{ file: '', definition: definition as WorkerDefinition }]),
       schemas,
       portFor: () => ({ track: async () => undefined }),
-      log: silentLog,
+      log: { ...silentLog, warn: (fields, text) => warn(fields, text) },
       metrics: createMetrics(),
       clock: systemClock,
     });
@@ -77,6 +82,14 @@ const under: HostUnderTest = {
     return { state: await job.getState(), reason: job.failedReason ?? '', stack: job.stacktrace?.at(-1) ?? '' };
   },
 
+  async loseLock(id) {
+    await redis.set(`bull:${QUEUE}:${id}:lock`, 'of another host');
+  },
+
+  async addDeaths(id, deaths) {
+    await redis.hset(`bull:${QUEUE}:${id}`, 'stc', deaths);
+  },
+
   async startDoomed() {
     const child = spawn(process.execPath, ['--conditions=sluice-source', DOOMED, server.url, `${ROOT}proto`], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -89,7 +102,8 @@ const under: HostUnderTest = {
 describe('the BullMQ host', () => {
   describeHost(() => under);
 
-  it('does not record a job as failed whose completion Redis refused', async () => {
+  /** Runs one job, and lets it succeed after `meanwhile`. */
+  async function succeedAfter(meanwhile: (id: string) => Promise<unknown>): Promise<{ id: string; runs(): number }> {
     const started = Promise.withResolvers<void>();
     const go = Promise.withResolvers<void>();
     let runs = 0;
@@ -101,14 +115,93 @@ describe('the BullMQ host', () => {
         await go.promise;
       },
     });
-    const id = await under.add('acme.web.v1.PageView', {});
+    const id = await under.add(TYPE, {});
     await started.promise;
-    await redis.config('SET', 'maxmemory', '1');
+    await meanwhile(id);
     go.resolve();
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    await redis.config('SET', 'maxmemory', '0');
-    await vi.waitFor(async () => expect(await under.see(id)).toBeUndefined(), { timeout: 25_000, interval: 100 });
-    expect(runs).toBeGreaterThan(0);
+    return { id, runs: () => runs };
+  }
+
+  const gone = (id: string) => vi.waitFor(async () => expect(await under.see(id)).toBeUndefined(), SOON);
+
+  it('records a success once Redis takes writes again, and runs the job no second time', async () => {
+    const refused = vi.fn();
+    warn = refused;
+    const { id, runs } = await succeedAfter(() => redis.replicaof('127.0.0.1', 1));
+    await vi.waitFor(() => expect(hosts[0]?.busy).toBe(0), SOON);
+    // On the same connection, after the completion: it has been refused by now, and so has a failure.
+    for (let i = 0; i < 3; i += 1) await redis.ping();
+    expect(refused).toHaveBeenCalledOnce();
+    expect(refused.mock.calls[0]).toEqual([
+      { queue: QUEUE, reason: expect.stringMatching(/^READONLY/) },
+      'the queue cannot be read or written for now',
+    ]);
+    await redis.replicaof('NO', 'ONE');
+    await gone(id);
+    expect(runs()).toBe(1);
     expect(await queue.getFailedCount()).toBe(0);
+  });
+
+  it('completes at a full memory', async () => {
+    const { id, runs } = await succeedAfter(() => redis.config('SET', 'maxmemory', '1'));
+    await gone(id);
+    expect(runs()).toBe(1);
+    await redis.config('SET', 'maxmemory', '0');
+  });
+
+  it('completes a job whose lock ran out while nobody else took it', async () => {
+    const { id, runs } = await succeedAfter((job) => redis.del(`bull:${QUEUE}:${job}:lock`));
+    await gone(id);
+    expect(runs()).toBe(1);
+    expect(await queue.getFailedCount()).toBe(0);
+  });
+
+  it('leaves a job alone that another host has taken', async () => {
+    const { id } = await succeedAfter((job) => under.loseLock(job));
+    await vi.waitFor(() => expect(hosts[0]?.busy).toBe(0), SOON);
+    expect((await under.see(id))?.state).toBe('active');
+  });
+
+  it('lets a job die whose data is not JSON', async () => {
+    const id = await under.add(TYPE, {});
+    await redis.hset(`bull:${QUEUE}:${id}`, 'data', '{"url":');
+    await under.start({ run: () => undefined });
+    await vi.waitFor(async () => {
+      const reason = await redis.hget(`bull:${QUEUE}:${id}`, 'failedReason');
+      expect(reason).toMatch(/^the job's data is not JSON: /);
+    }, SOON);
+    expect(await queue.getFailedCount()).toBe(1);
+  });
+
+  it("honours a backoff that is a job's own", async () => {
+    await under.start({
+      backoff: { baseMs: 1, maxMs: 1 },
+      run: () => {
+        throw new Error('no');
+      },
+    });
+    const id = await under.add(TYPE, {}, { attempts: 2, backoff: { type: 'fixed', delay: 3_600_000 } });
+    await vi.waitFor(async () => expect((await under.see(id))?.state).toBe('delayed'), SOON);
+    expect((await Job.fromId(queue, id))?.delay).toBe(3_600_000);
+  });
+
+  it('starts while Redis is away, and goes on by itself', async () => {
+    await server.kill();
+    const urls: string[] = [];
+    await under.start({ run: ({ url }) => void urls.push(url) });
+    await server.restart();
+    await under.add(TYPE, { url: 'https://x/1' });
+    await vi.waitFor(() => expect(urls).toEqual(['https://x/1']), SOON);
+    await server.kill();
+    await server.restart();
+    await under.add(TYPE, { url: 'https://x/2' });
+    await vi.waitFor(() => expect(urls).toContain('https://x/2'), SOON);
+  });
+
+  it('stops while Redis is away with a job under way', async () => {
+    const { id } = await succeedAfter(() => server.kill());
+    await Promise.all(hosts.map((host) => host.stop(500)));
+    await server.restart();
+    expect(await under.see(id)).toBeUndefined();
   });
 });
