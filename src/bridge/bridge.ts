@@ -106,6 +106,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       assigned: (assignment) => holdings.assigned(assignment),
       revoked: () => holdings.revoked(),
       records: (batch, control) => flow.records(batch, control),
+      outOfRange: (partition) => holdings.outOfRange(partition),
       failed: onFatal,
     },
   });

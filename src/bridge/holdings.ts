@@ -66,6 +66,16 @@ export class Holdings {
     this.#reportHalted();
   }
 
+  /** Records were deleted before they were taken, or the log was cut: to go on elsewhere would hide a loss (rule 2). */
+  outOfRange(partition: TopicPartition): void {
+    const each = this.get(partition);
+    if (each === undefined) return;
+    each.state = 'halted';
+    each.isFlowing = false;
+    each.haltReason = `the next record to take, offset ${each.position}, is not in the log`;
+    this.#tellHalted(each);
+  }
+
   /** Rule 8: drop what is in flight, claim again, rewind to the committed offset. */
   reclaim(each: HeldPartition, status: string): void {
     if (!each.isReady) return;
@@ -113,8 +123,12 @@ export class Holdings {
     } catch (error) {
       log.debug({ ...place(each), reason: messageOf(error) }, 'claim failed');
     }
-    if (each.state !== 'halted') return;
-    log.error({ ...place(each), reason: each.haltReason }, 'partition halted; an operator has to decide');
+    if (each.state === 'halted') this.#tellHalted(each);
+  }
+
+  #tellHalted(each: HeldPartition): void {
+    const reason = each.haltReason;
+    this.#options.log.error({ ...place(each), reason }, 'partition halted; an operator has to decide');
     this.#reportHalted();
   }
 

@@ -52,7 +52,7 @@ export interface ConsumerHandlers {
   /** One call at a time for a partition; several partitions at once. Only for partitions that are not paused. */
   records(batch: RecordBatch, control: BatchControl): Promise<void>;
   /** The log does not hold the offset that the partition stands at. It is paused, and nothing moves by itself. */
-  outOfRange?(partition: TopicPartition): void;
+  outOfRange(partition: TopicPartition): void;
   /** The consumer died and will not come back by itself. */
   failed(error: Error): void;
 }

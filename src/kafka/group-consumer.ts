@@ -122,7 +122,7 @@ export function createGroupConsumer(options: GroupConsumerOptions): GroupConsume
 
   function outOfRange(partition: TopicPartition): void {
     pause([partition]);
-    handlers.outOfRange?.(partition);
+    handlers.outOfRange(partition);
   }
 
   function pause(partitions: readonly TopicPartition[]): void {

@@ -61,6 +61,13 @@ class Member {
   }
 }
 
+async function heartbeatUntilRejected(control: BatchControl): Promise<void> {
+  for (;;) {
+    await control.heartbeat();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 export function describeKafka(under: () => KafkaUnderTest): void {
   let members: Member[] = [];
   let topic: string;
@@ -189,6 +196,46 @@ export function describeKafka(under: () => KafkaUnderTest): void {
     });
     await produce(1, 3);
     await vi.waitFor(() => expect(member.offsets).toEqual([0, 1, 2, 3]), SOON);
+  });
+
+  it('tells of an offset that the log does not hold, and moves and commits nothing by itself', async () => {
+    await makeTopic(1);
+    await produce(3);
+    const member = await join();
+    await vi.waitFor(() => expect(member.offsets).toEqual([0, 1, 2]), SOON);
+    await member.consumer.commit(member.assignment.epoch, [{ topic, partition: 0, offset: 2, metadata: 'kept' }]);
+    member.consumer.seek({ topic, partition: 0 }, 1_000);
+    await vi.waitFor(() => expect(member.outOfRange).toEqual([0]), SOON);
+    await produce(2, 3);
+    const kept = { offset: 2, metadata: 'kept' };
+    expect((await under().admin.committed(groupId, [topic])).get(`${topic}/0`)).toEqual(kept);
+    expect(member.offsets).toEqual([0, 1, 2]);
+    member.consumer.seek({ topic, partition: 0 }, 3);
+    member.consumer.resume([{ topic, partition: 0 }]);
+    await vi.waitFor(() => expect(member.offsets).toEqual([0, 1, 2, 3, 4]), SOON);
+    expect((await under().admin.committed(groupId, [topic])).get(`${topic}/0`)).toEqual(kept);
+    expect([member.outOfRange, member.failures]).toEqual([[0], []]);
+  });
+
+  it('takes no part in the rest of a batch whose epoch is over', async () => {
+    await makeTopic(2);
+    await produce(3);
+    const [entered, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const first = await join((each) => {
+      each.onRecords = async (batch, control) => {
+        entered.resolve();
+        // The group waits for who is in work; a heartbeat tells that it rebalances.
+        if (each.batches.length === 1) await heartbeatUntilRejected(control).finally(ended.resolve);
+        control.resolve(batch.records.at(-1)?.offset as number);
+      };
+    });
+    await entered.promise;
+    const second = await join();
+    await ended.promise;
+    await vi.waitFor(() => expect(first.assignments.length).toBe(2), SOON);
+    // Nothing was resolved: whoever has the partition now reads it whole.
+    await vi.waitFor(() => expect([...first.batches.slice(1), ...second.batches].length).toBeGreaterThan(0), SOON);
+    expect([...first.batches.slice(1), ...second.batches][0]?.records.map(({ offset }) => offset)).toEqual([0, 1, 2]);
   });
 
   it('opens an epoch with every join, ends the one before, and refuses commits of it', async () => {

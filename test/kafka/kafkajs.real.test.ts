@@ -3,11 +3,12 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
 import { registerCodecs } from '../../src/kafka/codecs.ts';
 import { kafkaConfig } from '../../src/kafka/config.ts';
+import type { KafkaRecord } from '../../src/kafka/consumer.ts';
 import { createGroupConsumer } from '../../src/kafka/group-consumer.ts';
 import { createRecordProducer } from '../../src/kafka/record-producer.ts';
 import { silentLog } from '../../src/log.ts';
 import { describeKafka, type KafkaUnderTest } from '../conformance/kafka.ts';
-import { makeTopic } from '../support/kafka.ts';
+import { makeTopic, type TestTopic } from '../support/kafka.ts';
 import { kafkaBrokers } from '../support/stack.ts';
 
 let under: KafkaUnderTest;
@@ -37,28 +38,55 @@ describe('KafkaJS', () => {
     const value = 'compressible '.repeat(500);
     await producer.send({ topic, compression: kafkajs.CompressionTypes[name], messages: [{ value }, { value: 'x' }] });
     await producer.disconnect();
-    const found: string[] = [];
-    const consumer = createGroupConsumer({
-      config: { ...kafka, groupId },
-      topics: [topic],
-      log: silentLog,
-      handlers: {
-        assigned: ({ partitions }) => {
-          for (const each of partitions) consumer.seek(each, 0);
-          consumer.resume(partitions);
-        },
-        revoked: () => undefined,
-        records: async ({ records }, control) => {
-          found.push(...records.map((record) => String(record.value)));
-          control.resolve(records.at(-1)?.offset as number);
-        },
-        outOfRange: () => undefined,
-        failed: () => undefined,
-      },
+    await expectFound([value, 'x'], { topic, groupId, kafka });
+    await stop();
+  });
+
+  it('passes by the marks of transactions, and what was aborted', async () => {
+    const { topic, groupId, kafka, stop } = await makeTopic(1);
+    const peer = new kafkajs.Kafka({ brokers: kafkaBrokers(), logLevel: kafkajs.logLevel.NOTHING }).producer({
+      transactionalId: topic,
+      idempotent: true,
+      maxInFlightRequests: 1,
     });
-    await consumer.start();
-    await vi.waitFor(() => expect(found).toEqual([value, 'x']), { timeout: 15_000, interval: 50 });
-    await consumer.stop(2_000);
+    await peer.connect();
+    for (const value of ['a', 'dropped', 'b']) {
+      const transaction = await peer.transaction();
+      await transaction.send({ topic, messages: [{ value }] });
+      await (value === 'dropped' ? transaction.abort() : transaction.commit());
+    }
+    await peer.send({ topic, messages: [{ value: 'c' }] });
+    await peer.disconnect();
+    await expectFound(['a', 'b', 'c'], { topic, groupId, kafka });
     await stop();
   });
 });
+
+async function expectFound(
+  values: readonly string[],
+  { topic, groupId, kafka }: Pick<TestTopic, 'topic' | 'groupId' | 'kafka'>,
+): Promise<void> {
+  const found: KafkaRecord[] = [];
+  const consumer = createGroupConsumer({
+    config: { ...kafka, groupId },
+    topics: [topic],
+    log: silentLog,
+    handlers: {
+      assigned: ({ partitions }) => {
+        for (const each of partitions) consumer.seek(each, 0);
+        consumer.resume(partitions);
+      },
+      revoked: () => undefined,
+      records: async ({ records }, control) => {
+        found.push(...records);
+        control.resolve(records.at(-1)?.offset as number);
+      },
+      outOfRange: () => undefined,
+      failed: () => undefined,
+    },
+  });
+  await consumer.start();
+  const texts = () => found.map(({ value }) => String(value));
+  await vi.waitFor(() => expect(texts()).toEqual(values), { timeout: 15_000, interval: 50 });
+  await consumer.stop(2_000);
+}

@@ -68,6 +68,7 @@ function consumerOf(handlers: Partial<ConsumerHandlers> = {}, stuckAfterMs = 60_
           control.resolve(offset);
         }
       },
+      outOfRange: () => undefined,
       failed: (error) => void failures.push(error),
       ...handlers,
     },
