@@ -102,11 +102,11 @@ describe('a producer', () => {
 
   it('keeps records without a key where they were when it tries again', async () => {
     const producer = producerOf();
-    for (let from = 0; from < 60; from += 20) {
+    for (let from = 0; from < 63; from += 21) {
       proxy.loseAnswerTo(PRODUCE);
-      await producer.send(topic.topic, records(from, from + 20, null));
+      await producer.send(topic.topic, records(from, from + 21, null));
     }
-    expect(await readAll()).toEqual(values(0, 60));
+    expect(await readAll()).toEqual(values(0, 63));
   });
 
   it('loses nothing of what comes after a call whose outcome is unknown', async () => {
