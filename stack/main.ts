@@ -1,44 +1,64 @@
 /** `npm run stack -- up|down|status|env [--dir FOLDER] [--install]`. */
 import { parseArgs } from 'node:util';
-import { addressesOf, down, readState, stackDir, status, up } from './stack.ts';
+import { addressesOf, down, readState, type StackOptions, stackDir, status, up } from './stack.ts';
 
 const USAGE = 'usage: npm run stack -- up|down|status|env [--dir FOLDER] [--install]\n';
+
+const COMMANDS: Readonly<Record<string, (options: StackOptions) => Promise<number>>> = {
+  async up(options) {
+    print(await up(options));
+    return 0;
+  },
+  async down(options) {
+    await down(options);
+    return 0;
+  },
+  async status(options) {
+    const now = await status(options);
+    process.stdout.write(`${JSON.stringify(now)}\n`);
+    return now.kafka.answers && now.redis.answers ? 0 : 5;
+  },
+  async env(options) {
+    const addresses = addressesOf(readState(stackDir(options)), options);
+    print(addresses);
+    if (Object.keys(addresses).length === 2) return 0;
+    process.stderr.write('stack: it is not up; see `npm run stack -- up`\n');
+    return 5;
+  },
+};
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: { dir: { type: 'string' }, install: { type: 'boolean', default: false } },
   });
-  const options = { install: values.install, ...(values.dir !== undefined && { dir: values.dir }) };
-  switch (positionals[0]) {
-    case 'up':
-      print(await up(options));
-      return 0;
-    case 'down':
-      await down(options);
-      return 0;
-    case 'status': {
-      const now = await status(options);
-      process.stdout.write(`${JSON.stringify(now)}\n`);
-      return now.kafka.answers && now.redis.answers ? 0 : 5;
-    }
-    case 'env':
-      print(addressesOf(readState(stackDir(options)), options));
-      return 0;
-    default:
-      process.stderr.write(USAGE);
-      return 2;
-  }
+  const [name = '', ...rest] = positionals;
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined || rest.length > 0) return usage();
+  return command({ install: values.install, ...(values.dir !== undefined && { dir: values.dir }) });
 }
 
+function usage(reason = ''): number {
+  process.stderr.write(`${reason}${USAGE}`);
+  return 2;
+}
+
+/** For a shell's `eval`: addresses given by the environment may hold anything. */
 function print(addresses: object): void {
-  for (const [name, value] of Object.entries(addresses)) process.stdout.write(`export ${name}=${String(value)}\n`);
+  for (const [name, value] of Object.entries(addresses))
+    process.stdout.write(`export ${name}=${quoted(String(value))}\n`);
+}
+
+function quoted(value: string): string {
+  return /^[\w.:/,@-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
+}
+
+function failed(error: unknown): number {
+  const { message, code } = error as NodeJS.ErrnoException;
+  if (code?.startsWith('ERR_PARSE_ARGS')) return usage(`stack: ${message}\n`);
+  process.stderr.write(`stack: ${message}\n`);
+  return 1;
 }
 
 // Ends at once: a Kafka client that asked a broker still starting goes on trying for up to a minute.
-try {
-  process.exit(await main());
-} catch (error) {
-  process.stderr.write(`stack: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
-}
+process.exit(await main().catch(failed));

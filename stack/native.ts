@@ -1,88 +1,11 @@
 /** A Kafka and a Redis as plain processes: redis-server, and a Java with Kafka's jars. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const POM = fileURLToPath(new URL('./pom.xml', import.meta.url));
-
-/** What has to be on the PATH, and the packages that bring it. */
-const TOOLS = [
-  { command: 'redis-server', check: ['--version'], apt: 'redis-server', brew: 'redis' },
-  { command: 'java', check: ['-version'], apt: 'default-jre-headless', brew: 'openjdk' },
-  { command: 'mvn', check: ['-v'], apt: 'maven', brew: 'maven' },
-] as const;
-
-type Tool = (typeof TOOLS)[number];
-
-function isThere({ command, check }: Tool): boolean {
-  return spawnSync(command, check, { stdio: 'ignore' }).status === 0;
-}
-
-/** Which tools are needed: Maven only until the jars are there, none for what the environment brings. */
-export function missingTools(dir: string, needs: { kafka: boolean; redis: boolean }): Tool[] {
-  return TOOLS.filter((tool) => {
-    if (tool.command === 'redis-server') return needs.redis && !isThere(tool);
-    if (!needs.kafka) return false;
-    return !((tool.command === 'mvn' && hasJars(dir)) || isThere(tool));
-  });
-}
-
-/** Installs by apt or brew when `mayInstall`; throws one error that says what to install otherwise. */
-export function requireTools(dir: string, needs: { kafka: boolean; redis: boolean }, mayInstall: boolean): void {
-  const missing = missingTools(dir, needs);
-  if (missing.length === 0) return;
-  const isMac = process.platform === 'darwin';
-  const packages = missing.map((tool) => (isMac ? tool.brew : tool.apt));
-  const install = isMac ? ['brew', 'install', ...packages] : ['apt-get', 'install', '-y', '-qq', ...packages];
-  if (!mayInstall) {
-    const names = missing.map(({ command }) => command).join(', ');
-    throw new Error(
-      `missing: ${names}. Install them (${install.join(' ')}), or let --install do it, ` +
-        'or start a container engine, or give KAFKA_BROKERS and REDIS_URL of servers that run',
-    );
-  }
-  if (!isMac) execFileSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const [command = '', ...args] = install;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  execFileSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'], env });
-  const still = missingTools(dir, needs);
-  if (still.length > 0)
-    throw new Error(
-      `installed ${packages.join(', ')}, and still missing: ${still.map(({ command: name }) => name).join(', ')}`,
-    );
-}
-
-function jarsIn(dir: string): string {
-  return join(dir, 'jars');
-}
-
-function hasJars(dir: string): boolean {
-  return existsSync(join(jarsIn(dir), '.complete'));
-}
-
-function fetchJars(dir: string): void {
-  if (hasJars(dir)) return;
-  const jars = jarsIn(dir);
-  mkdirSync(jars, { recursive: true });
-  const args = [
-    '-q',
-    '-B',
-    '-f',
-    POM,
-    'dependency:copy-dependencies',
-    `-DoutputDirectory=${jars}`,
-    '-DincludeScope=runtime',
-  ];
-  const result = spawnSync('mvn', args, { encoding: 'utf8' });
-  if (result.status !== 0)
-    throw new Error(`Kafka's jars cannot be fetched by Maven:\n${result.stdout}${result.stderr}`);
-  if (!readdirSync(jars).some((name) => name.startsWith('kafka_')))
-    throw new Error(`Maven brought no Kafka into ${jars}`);
-  writeFileSync(join(jars, '.complete'), '');
-}
+import { fetchJars, jarsIn } from './jars.ts';
+import { javaCommand } from './tools.ts';
 
 /** A port that nobody has at the moment. */
 export async function freePort(): Promise<number> {
@@ -108,6 +31,7 @@ function startProcess(command: string, args: readonly string[], log: string): nu
   const child = spawn(command, args, { detached: true, stdio: ['ignore', out, out] });
   child.on('error', () => undefined);
   child.unref();
+  closeSync(out);
   if (child.pid === undefined) throw new Error(`${command} cannot be started; see ${log}`);
   return child.pid;
 }
@@ -136,21 +60,20 @@ export async function startRedis(dir: string): Promise<Started> {
 }
 
 export async function startKafka(dir: string): Promise<Started> {
-  fetchJars(dir);
+  await fetchJars(dir);
+  const java = javaCommand() ?? 'java';
   const [port, controllerPort] = [await freePort(), await freePort()];
   const data = join(dir, `kafka-${randomUUID().slice(0, 8)}`);
   mkdirSync(data, { recursive: true });
   const properties = join(data, 'server.properties');
   writeFileSync(properties, brokerProperties(join(data, 'log'), port, controllerPort));
-  const java = ['-Xms256m', '-Xmx512m', '-cp', `${jarsIn(dir)}/*`];
-  const id = execFileSync('java', [...java, 'kafka.tools.StorageTool', 'random-uuid'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
+  const options = ['-Xms256m', '-Xmx512m', '-cp', `${jarsIn(dir)}/*`];
+  // A cluster id is a UUID in base64url; made here, because another JVM takes a second.
+  const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+  execFileSync(java, [...options, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', properties], {
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
-  execFileSync('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', id.trim(), '-c', properties], {
-    stdio: 'ignore',
-  });
-  const pid = startProcess('java', [...java, 'kafka.Kafka', properties], join(dir, 'kafka.log'));
+  const pid = startProcess(java, [...options, 'kafka.Kafka', properties], join(dir, 'kafka.log'));
   return { pid, port, mark: properties };
 }
 

@@ -1,5 +1,6 @@
 /** Waits until a server truly answers: a broker with its metadata, a Redis with PONG. */
-import { Socket } from 'node:net';
+import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { createKafkaAdmin } from '../src/kafka/admin.ts';
 import { kafkaConfig } from '../src/kafka/config.ts';
 import { silentLog } from '../src/log.ts';
@@ -20,9 +21,13 @@ export async function kafkaAnswers(brokers: readonly string[]): Promise<boolean>
 }
 
 export function redisAnswers(url: string): Promise<boolean> {
-  const { hostname, port } = new URL(url);
+  const { protocol, hostname, port } = new URL(url);
+  const to = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379) };
   return new Promise((resolve) => {
-    const socket = new Socket();
+    const greet = () => socket.write('PING\r\n');
+    // Whether it answers is asked here, not whether it is to be trusted: that is for the client with its own settings.
+    const socket =
+      protocol === 'rediss:' ? connectTls({ ...to, rejectUnauthorized: false }, greet) : connect(to, greet);
     const end = (answer: boolean) => {
       socket.destroy();
       resolve(answer);
@@ -30,15 +35,22 @@ export function redisAnswers(url: string): Promise<boolean> {
     socket.setTimeout(1_000, () => end(false));
     socket.on('error', () => end(false));
     socket.on('data', (data) => end(/^[+-]/.test(data.toString())));
-    socket.connect(Number(port || 6379), hostname, () => socket.write('PING\r\n'));
   });
 }
 
-/** Rejects after `ms`, naming what did not answer. */
-export async function waitFor(what: string, ms: number, answers: () => Promise<boolean>): Promise<void> {
+/**
+ * Rejects after `ms`, naming what did not answer, or at once when `died` knows a reason why it never will.
+ */
+export async function waitFor(
+  what: string,
+  ms: number,
+  answers: () => Promise<boolean>,
+  died: () => string | undefined = () => undefined,
+): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await answers())) {
-    if (Date.now() > deadline) throw new Error(`${what} does not answer after ${ms / 1000} s`);
+    const reason = died() ?? (Date.now() > deadline ? `no answer after ${ms / 1000} s` : undefined);
+    if (reason !== undefined) throw new Error(`${what} does not answer: ${reason}`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
   }
 }

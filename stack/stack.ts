@@ -3,17 +3,18 @@
  * processes elsewhere; what the environment names (KAFKA_BROKERS, REDIS_URL) is used as it is. `up` may be called
  * again, also at the same time; `down` ends only what `up` started.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort, isAlive, requireTools, type Started, startKafka, startRedis } from './native.ts';
+import { type Containers, containersDown, containersUp, engineRuns, newContainers } from './compose.ts';
+import { withLock } from './lock.ts';
+import { isAlive, type Started, startKafka, startRedis } from './native.ts';
 import { kafkaAnswers, redisAnswers, waitFor } from './ready.ts';
+import { type Needs, requireTools } from './tools.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const KAFKA_WITHIN_MS = 90_000;
 const REDIS_WITHIN_MS = 15_000;
-const LOCK_WITHIN_MS = 300_000;
 const STOP_WITHIN_MS = 15_000;
 
 export interface StackAddresses {
@@ -34,7 +35,7 @@ export interface StackOptions {
 interface State {
   readonly kafka?: Started;
   readonly redis?: Started;
-  readonly compose?: { readonly project: string; readonly kafkaPort: number; readonly redisPort: number };
+  readonly compose?: Containers;
 }
 
 export function stackDir({ dir, env = process.env }: StackOptions = {}): string {
@@ -45,18 +46,24 @@ export async function up(options: StackOptions = {}): Promise<StackAddresses> {
   const dir = stackDir(options);
   mkdirSync(dir, { recursive: true });
   return withLock(dir, async () => {
-    const needs = needsOf(options);
-    const state = await completed(dir, readState(dir), needs, options.install === true);
-    writeFileSync(join(dir, 'state.json'), JSON.stringify(state));
+    const state = await completed(dir, needsOf(options), options.install === true);
     const addresses = addressesOf(state, options) as StackAddresses;
+    const brokers = addresses.KAFKA_BROKERS.split(',');
     await Promise.all([
-      waitFor(`Kafka at ${addresses.KAFKA_BROKERS}`, KAFKA_WITHIN_MS, () =>
-        kafkaAnswers(addresses.KAFKA_BROKERS.split(',')),
-      ),
-      waitFor('Redis', REDIS_WITHIN_MS, () => redisAnswers(addresses.REDIS_URL)),
+      waitFor(`Kafka at ${brokers}`, KAFKA_WITHIN_MS, () => kafkaAnswers(brokers), diedOf(state.kafka, dir, 'kafka')),
+      waitFor('Redis', REDIS_WITHIN_MS, () => redisAnswers(addresses.REDIS_URL), diedOf(state.redis, dir, 'redis')),
     ]);
     return addresses;
   });
+}
+
+/** Tells why a server that was started here will not answer any more; undefined while it may. */
+function diedOf(started: Started | undefined, dir: string, name: string): () => string | undefined {
+  return () => {
+    if (started === undefined || isAlive(started.pid, started.mark)) return undefined;
+    const log = join(dir, `${name}.log`);
+    return `it ended; the last lines of ${log}:\n${readFileSync(log, 'utf8').split('\n').slice(-12).join('\n')}`;
+  };
 }
 
 /** Ends what was started, and removes its data but not the jars. */
@@ -65,7 +72,7 @@ export async function down(options: StackOptions = {}): Promise<void> {
   if (!existsSync(dir)) return;
   await withLock(dir, async () => {
     const { kafka, redis, compose: containers } = readState(dir);
-    if (containers !== undefined) compose(containers, ['down', '--volumes']);
+    if (containers !== undefined) containersDown(containers);
     await Promise.all([end(kafka), end(redis)]);
     for (const name of readdirSync(dir))
       if (/^kafka-|^redis$|^state\.json$/.test(name)) rmSync(join(dir, name), { recursive: true, force: true });
@@ -100,53 +107,53 @@ export function readState(dir: string): State {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as State) : {};
 }
 
-interface Needs {
-  readonly kafka: boolean;
-  readonly redis: boolean;
+/** Written after each step, and in one piece: whatever fails next, `down` finds what runs. */
+function save(dir: string, state: State): State {
+  const file = join(dir, 'state.json');
+  writeFileSync(`${file}.new`, JSON.stringify(state));
+  renameSync(`${file}.new`, file);
+  return state;
 }
 
 function needsOf({ env = process.env }: StackOptions): Needs {
   return { kafka: !env.KAFKA_BROKERS, redis: !env.REDIS_URL };
 }
 
-async function completed(dir: string, state: State, needs: Needs, mayInstall: boolean): Promise<State> {
-  if (!needs.kafka && !needs.redis) return state;
-  if (state.compose !== undefined || (engineRuns() && needs.kafka && needs.redis && state.kafka === undefined))
-    return composed(dir, state);
-  const kafka = state.kafka && isAlive(state.kafka.pid, state.kafka.mark) ? state.kafka : undefined;
-  const redis = state.redis && isAlive(state.redis.pid, state.redis.mark) ? state.redis : undefined;
-  const wanted = { kafka: needs.kafka && kafka === undefined, redis: needs.redis && redis === undefined };
-  requireTools(dir, wanted, mayInstall);
-  const startedRedis = wanted.redis ? await startRedis(dir) : redis;
-  const startedKafka = wanted.kafka ? await startKafka(dir) : kafka;
-  return { ...(startedKafka && { kafka: startedKafka }), ...(startedRedis && { redis: startedRedis }) };
+/** The state with everything running that is needed and was not. */
+async function completed(dir: string, needs: Needs, mayInstall: boolean): Promise<State> {
+  const before = readState(dir);
+  if (!needs.kafka && !needs.redis) return before;
+  const native = stillRunning(before);
+  const isFresh = native.kafka === undefined && native.redis === undefined;
+  if (before.compose !== undefined || (isFresh && needs.kafka && needs.redis && engineRuns()))
+    return composed(dir, before);
+  return startedNatively(dir, native, needs, mayInstall);
 }
 
-function engineRuns(): boolean {
-  return spawnSync('docker', ['info'], { stdio: 'ignore', timeout: 5_000 }).status === 0;
+function stillRunning({ kafka, redis }: State): State {
+  return {
+    ...(kafka && isAlive(kafka.pid, kafka.mark) && { kafka }),
+    ...(redis && isAlive(redis.pid, redis.mark) && { redis }),
+  };
+}
+
+async function startedNatively(dir: string, running: State, needs: Needs, mayInstall: boolean): Promise<State> {
+  const missing = {
+    kafka: needs.kafka && running.kafka === undefined,
+    redis: needs.redis && running.redis === undefined,
+  };
+  requireTools(dir, missing, mayInstall);
+  let state = running;
+  if (missing.redis) state = save(dir, { ...state, redis: await startRedis(dir) });
+  if (missing.kafka) state = save(dir, { ...state, kafka: await startKafka(dir) });
+  return state;
 }
 
 async function composed(dir: string, state: State): Promise<State> {
-  const containers = state.compose ?? {
-    project: `sluice-${Buffer.from(dir).toString('hex').slice(-12)}`,
-    kafkaPort: await freePort(),
-    redisPort: await freePort(),
-  };
-  compose(containers, ['up', '--detach', '--wait']);
-  return { compose: containers };
-}
-
-function compose({ project, kafkaPort, redisPort }: NonNullable<State['compose']>, args: readonly string[]): void {
-  const env = {
-    ...process.env,
-    SLUICE_STACK_KAFKA_PORT: String(kafkaPort),
-    SLUICE_STACK_REDIS_PORT: String(redisPort),
-  };
-  const result = spawnSync('docker', ['compose', '-p', project, '-f', join(ROOT, 'compose.yaml'), ...args], {
-    env,
-    encoding: 'utf8',
-  });
-  if (result.status !== 0) throw new Error(`docker compose ${args[0]} failed:\n${result.stderr}`);
+  const compose = state.compose ?? (await newContainers(dir));
+  save(dir, { compose });
+  containersUp(compose);
+  return { compose };
 }
 
 async function end(started: Started | undefined): Promise<void> {
@@ -156,31 +163,5 @@ async function end(started: Started | undefined): Promise<void> {
   while (isAlive(started.pid, started.mark)) {
     if (Date.now() > deadline) process.kill(started.pid, 'SIGKILL');
     await new Promise((done) => setTimeout(done, 100));
-  }
-}
-
-/** One at a time, across processes; a lock whose owner is gone is taken over. */
-async function withLock<T>(dir: string, work: () => Promise<T>): Promise<T> {
-  const lock = join(dir, 'lock');
-  const deadline = Date.now() + LOCK_WITHIN_MS;
-  while (!takeLock(lock)) {
-    if (Date.now() > deadline) throw new Error(`another process works on the stack; if not, remove ${lock}`);
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  try {
-    return await work();
-  } finally {
-    rmSync(lock, { force: true });
-  }
-}
-
-function takeLock(lock: string): boolean {
-  try {
-    writeFileSync(lock, String(process.pid), { flag: 'wx' });
-    return true;
-  } catch {
-    const owner = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : 0;
-    if (owner > 0 && !isAlive(owner, '')) rmSync(lock, { force: true });
-    return false;
   }
 }
