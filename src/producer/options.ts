@@ -38,7 +38,11 @@ function whole(least: number, most: number): Rule {
   };
 }
 
-const LATEST_MS = 8_640_000_000_000_000;
+/** The last moment of a protobuf Timestamp: the year 9999. */
+const LATEST_MS = 253_402_300_799_999;
+const HUNDRED_YEARS_MS = 3_155_760_000_000;
+
+export const TOPIC_NAME = /^[A-Za-z0-9._-]{1,249}$/;
 
 const RULES: Readonly<Record<keyof EventOptions, Rule>> = {
   key: text,
@@ -47,10 +51,10 @@ const RULES: Readonly<Record<keyof EventOptions, Rule>> = {
     allowed: "a name without ':', '{', '}' and blanks",
     isAllowed: (value) => typeof value === 'string' && /^[^:{}\s]{1,200}$/.test(value),
   },
-  delayMs: whole(0, LATEST_MS),
+  delayMs: whole(0, HUNDRED_YEARS_MS),
   runAt: {
-    allowed: 'a Date, or milliseconds since the epoch',
-    isAllowed: (value) => Number.isFinite(value instanceof Date ? value.getTime() : value),
+    allowed: 'a Date, or milliseconds since the epoch, before the year 10000',
+    isAllowed: (value) => whole(0, LATEST_MS).isAllowed(value instanceof Date ? value.getTime() : value),
   },
   attempts: whole(1, 4_294_967_295),
   priority: whole(0, MOST_PRIORITY),
@@ -64,7 +68,7 @@ const RULES: Readonly<Record<keyof EventOptions, Rule>> = {
   },
   topic: {
     allowed: 'a topic name',
-    isAllowed: (value) => typeof value === 'string' && /^[A-Za-z0-9._-]{1,249}$/.test(value),
+    isAllowed: (value) => typeof value === 'string' && TOPIC_NAME.test(value),
   },
 };
 
@@ -85,7 +89,8 @@ export function checkOptions(options: EventOptions): void {
 }
 
 function shown(value: unknown): string {
-  if (value === null || typeof value === 'object') return value === null ? 'null' : 'an object';
+  if (value === null) return 'null';
+  if (typeof value === 'object') return value instanceof Date ? `the Date ${String(value)}` : 'an object';
   return `the ${typeof value} ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`;
 }
 

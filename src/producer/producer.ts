@@ -4,6 +4,7 @@
  * what is away for longer than the client's tries is UNREACHABLE, and whether the event arrived is then unknown.
  */
 import { randomUUID } from 'node:crypto';
+import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
 import type { Event } from '../job/job.ts';
 import { type Log, silentLog } from '../log.ts';
 import { loadSchemas } from '../schema/load.ts';
@@ -41,6 +42,7 @@ export function createProducer(settings: ProducerSettings = {}, log: Log = silen
   const resolved = settle(settings);
   const schemas = settings.schemas ?? loadSchemas(resolved.proto);
   let opening: Promise<Transport> | undefined;
+  let isClosed = false;
 
   /** Loaded when it is first needed: one way does not pay for the other. */
   function transport(): Promise<Transport> {
@@ -48,19 +50,37 @@ export function createProducer(settings: ProducerSettings = {}, log: Log = silen
     return opening;
   }
 
-  async function sendMany(events: readonly OutgoingEvent[]): Promise<void> {
-    const now = Date.now();
-    const checked = events.map((each) => check(each, schemas, now));
+  async function sendChecked(checked: readonly CheckedEvent[]): Promise<void> {
+    if (isClosed) throw new SluiceError('STOPPED', 'the producer is closed');
     if (checked.length > 0) await (await transport()).send(checked);
   }
 
   return {
-    send: (type, message, options = {}) => sendMany([{ ...options, type, message }]),
-    sendMany,
+    async send(type, message, options = {}) {
+      await sendChecked([check({ ...options, type, message }, schemas, Date.now())]);
+    },
+
+    async sendMany(events) {
+      const now = Date.now();
+      const nameOf = (i: number) => (events.length === 1 ? '' : `events[${i}]: `);
+      await sendChecked(events.map((each, i) => named(nameOf(i), () => check(each, schemas, now))));
+    },
+
     async close() {
-      if (opening !== undefined) await (await opening).close();
+      isClosed = true;
+      const opened = await opening?.catch(() => undefined);
+      await opened?.close();
     },
   };
+}
+
+function named<T>(name: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!isSluiceError(error)) throw error;
+    throw new SluiceError(error.code, name + messageOf(error), { cause: error });
+  }
 }
 
 async function open(settings: Settings, schemas: Schemas, log: Log): Promise<Transport> {

@@ -8,6 +8,7 @@ import { type KafkaConfig, kafkaConfig } from '../kafka/config.ts';
 import { type RedisConfig, redisConfig } from '../redis/config.ts';
 import type { LoadedSchemas } from '../schema/load.ts';
 import { suggestion } from '../suggest.ts';
+import { TOPIC_NAME } from './options.ts';
 
 export interface ProducerSettings {
   /** Default: SLUICE_VIA, or `kafka`. */
@@ -44,14 +45,19 @@ export function settle(given: ProducerSettings): Settings {
   const via = given.via ?? SLUICE_VIA ?? 'kafka';
   if (via !== 'kafka' && via !== 'redis')
     throw wrong(`via: ${JSON.stringify(via)} is not allowed; allowed: "kafka", "redis"`);
-  const workers = given.workers ?? 'workers';
+  const { workers = 'workers', topic = 'sluice.jobs' } = given;
+  if (!TOPIC_NAME.test(topic))
+    throw wrong(`topic: ${JSON.stringify(topic)} is no topic name; allowed: ${TOPIC_NAME.source}`);
   return {
     via,
-    topic: given.topic ?? 'sluice.jobs',
+    topic,
     proto: given.proto ?? ['proto', workers],
     workers,
     kafka: parse('kafka', () =>
-      kafkaConfig.parse({ ...(KAFKA_BROKERS && { brokers: KAFKA_BROKERS.split(',') }), ...given.kafka }),
+      kafkaConfig.parse({
+        ...(KAFKA_BROKERS && { brokers: KAFKA_BROKERS.split(',').map((broker) => broker.trim()) }),
+        ...given.kafka,
+      }),
     ),
     redis: parse('redis', () => redisConfig.parse({ ...(REDIS_URL && { url: REDIS_URL }), ...given.redis })),
   };

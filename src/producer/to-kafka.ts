@@ -17,5 +17,5 @@ export function openKafka({ kafka, topic: usual }: Settings, log: Log): Transpor
 }
 
 function record({ event, payload }: CheckedEvent) {
-  return { key: event.key ?? null, value: Buffer.from(encodeEnvelope({ ...event, payload: payload() })) };
+  return { key: event.key || null, value: Buffer.from(encodeEnvelope({ ...event, payload: payload() })) };
 }
