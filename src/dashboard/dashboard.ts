@@ -1,27 +1,24 @@
 /**
  * bull-board on fastify, for looking: loopback only, read-only, closed to other sites. It writes nothing to Redis and
- * answers within seconds whatever Redis does; a Redis that hangs gives an error page.
+ * answers within seconds whatever Redis does: with an error while Redis is away or hangs, and properly once it is back.
  */
-import { createBullBoard } from '@bull-board/api';
-import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
-import { FastifyAdapter } from '@bull-board/fastify';
-import { Queue } from 'bullmq';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { systemClock } from '../clock.ts';
 import { messageOf, SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { QueueConfig } from '../queue/config.ts';
 import type { RedisConfig } from '../redis/config.ts';
-import { connect, disconnect, type Redis } from '../redis/connection.ts';
+import { connect, disconnect } from '../redis/connection.ts';
 import { type Service, within } from '../service.ts';
+import { type Board, createBoard, type QueuePlace } from './board.ts';
 import type { DashboardConfig } from './config.ts';
 import { guard } from './guard.ts';
-
-type BoardServer = Parameters<typeof createBullBoard>[0]['serverAdapter'];
+import { addPages } from './pages.ts';
+import { createQueueFinder, type QueueFinder } from './queue-finder.ts';
 
 const BOARD_PATH = '/queues';
-const FIND_QUEUES_MS = 10_000;
-const SCAN_COUNT = 500;
-const MOST_QUEUES = 500;
+const FIND_QUEUES_MS = 5_000;
+const FIRST_LOOK_MS = 2_000;
 const ANSWER_WITHIN_MS = 8_000;
 
 export interface DashboardOptions {
@@ -36,64 +33,89 @@ export interface Dashboard extends Service {
   address(): string;
 }
 
-export function createDashboard({ config, redis, queues, log }: DashboardOptions): Dashboard {
-  const connections = new Map<string, Redis>();
-  const shown = new Map<string, Queue>();
-  const app = Fastify({ requestTimeout: ANSWER_WITHIN_MS, forceCloseConnections: true });
-  const serverAdapter = new FastifyAdapter();
-  serverAdapter.setBasePath(BOARD_PATH);
-  // The adapter's own types leave out that its callbacks may be undefined (exactOptionalPropertyTypes).
-  const board = createBullBoard({
-    queues: [],
-    serverAdapter: serverAdapter as unknown as BoardServer,
-    options: { uiConfig: { boardTitle: 'Sluice' } },
-  });
-  let timer: NodeJS.Timeout | undefined;
+interface Place extends QueuePlace {
+  readonly finder: QueueFinder;
+}
 
-  function show(name: string, server: string): void {
-    const key = `${server}/${name}`;
-    if (shown.has(key) || shown.size >= MOST_QUEUES) return;
-    const connection = connections.get(server) as Redis;
-    const queue = new Queue(name, { connection, prefix: redis[server]?.prefix ?? 'bull', skipMetasUpdate: true });
-    queue.on('error', () => undefined);
-    shown.set(key, queue);
-    board.addQueue(new BullMQAdapter(queue, { readOnlyMode: true }));
-  }
+export function createDashboard({ config, redis, queues, log }: DashboardOptions): Dashboard {
+  const app = Fastify({
+    requestTimeout: ANSWER_WITHIN_MS,
+    handlerTimeout: ANSWER_WITHIN_MS,
+    forceCloseConnections: true,
+  });
+  const board = createBoard(BOARD_PATH);
+  let places: ReadonlyMap<string, Place> = new Map();
+  const stopping = new AbortController();
+  const looked = Promise.withResolvers<void>();
 
   async function findQueues(): Promise<void> {
-    for (const [name, { redis: server }] of Object.entries(queues)) show(name, server);
-    for (const [server, connection] of connections) {
-      const prefix = redis[server]?.prefix ?? 'bull';
-      try {
-        for (const name of await queueNames(connection, prefix)) show(name, server);
-      } catch (error) {
-        log.debug({ redis: server, reason: messageOf(error) }, 'queues not listed');
-      }
+    for (const [queue, { redis: server }] of Object.entries(queues)) showIn(places.get(server), queue);
+    await Promise.all([...places.values()].map(findIn));
+  }
+
+  async function findIn(place: Place): Promise<void> {
+    try {
+      for (const queue of await place.finder.step()) showIn(place, queue);
+    } catch (error) {
+      log.debug({ redis: place.server, reason: messageOf(error) }, 'queues not listed');
+    }
+  }
+
+  function showIn(place: Place | undefined, queue: string): void {
+    if (place !== undefined) board.show(queue, place, places.size > 1 ? `${place.server}.` : '');
+  }
+
+  /** One look after the other, however long Redis takes. */
+  async function keepLooking(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await findQueues();
+      looked.resolve();
+      await systemClock.sleep(FIND_QUEUES_MS, stopping.signal);
     }
   }
 
   return {
     async start() {
-      for (const [name, settings] of Object.entries(redis))
-        connections.set(name, connect(name, settings, 'command', log));
+      places = new Map(Object.entries(redis).map(([server, settings]) => [server, openPlace(server, settings, log)]));
       guard(app);
-      addPages(app);
-      await app.register(serverAdapter.registerPlugin(), { prefix: BOARD_PATH });
-      await within(ANSWER_WITHIN_MS, findQueues());
-      timer = setInterval(() => void findQueues(), FIND_QUEUES_MS);
+      addPages(app, new Map([...places].map(([server, { connection }]) => [server, connection])), BOARD_PATH);
+      await mount(app, board, places);
+      void keepLooking();
+      await within(FIRST_LOOK_MS, looked.promise);
       await listen(app, config);
       log.info({ address: addressOf(app) }, 'dashboard listens');
     },
 
     async stop(deadlineMs) {
-      clearInterval(timer);
+      stopping.abort();
       await within(deadlineMs, app.close());
-      await Promise.all([...shown.values()].map((queue) => within(1_000, queue.close())));
-      await Promise.all([...connections.values()].map(disconnect));
+      await board.close();
+      await Promise.all([...places.values()].map(({ connection }) => disconnect(connection)));
     },
 
     address: () => addressOf(app),
   };
+}
+
+function openPlace(server: string, settings: RedisConfig, log: Log): Place {
+  const { prefix } = settings;
+  const connection = connect(server, settings, 'command', log);
+  return { server, prefix, connection, finder: createQueueFinder(connection, prefix) };
+}
+
+/** Without any Redis the board's requests would wait for one. */
+async function mount(app: FastifyInstance, board: Board, places: ReadonlyMap<string, Place>): Promise<void> {
+  await app.register(
+    async (scope) => {
+      scope.addHook('onRequest', async ({ url }, reply) => {
+        const isAny = [...places.values()].some(({ connection }) => connection.status === 'ready');
+        if (isAny || !url.startsWith(`${BOARD_PATH}/api/`)) return;
+        await reply.code(503).send({ error: `Redis does not answer: ${[...places.keys()].join(', ')}` });
+      });
+      await scope.register(board.plugin);
+    },
+    { prefix: BOARD_PATH },
+  );
 }
 
 async function listen(app: FastifyInstance, { host, port }: DashboardConfig): Promise<void> {
@@ -107,36 +129,8 @@ async function listen(app: FastifyInstance, { host, port }: DashboardConfig): Pr
   }
 }
 
-function addPages(app: FastifyInstance): void {
-  app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(LANDING));
-  app.get('/livez', () => ({ status: 'ok' }));
-}
-
 function addressOf(app: FastifyInstance): string {
   const address = app.server.address();
   if (address === null || typeof address === 'string') return '';
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }
-
-/** Every queue has a `meta` hash. */
-async function queueNames(connection: Redis, prefix: string): Promise<string[]> {
-  const names: string[] = [];
-  let cursor = '0';
-  do {
-    const [next, keys] = await connection.scan(cursor, 'MATCH', `${prefix}:*:meta`, 'COUNT', SCAN_COUNT);
-    names.push(...keys.map((key) => key.slice(prefix.length + 1, -':meta'.length)));
-    cursor = next;
-  } while (cursor !== '0' && names.length < MOST_QUEUES);
-  return names.sort();
-}
-
-const LANDING = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Sluice</title>
-<style>body{font:16px/1.5 system-ui;margin:3rem auto;max-width:36rem;padding:0 1rem;color-scheme:light dark}</style>
-<h1>Sluice</h1>
-<p><a href="${BOARD_PATH}">Queues</a>: waiting, running and failed jobs, read-only.</p>
-<p>Lag, gate and dead letters: <code>sluice status</code>.</p>
-`;

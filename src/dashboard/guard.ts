@@ -9,7 +9,8 @@ const OWN_SITE = new Set(['same-origin', 'none']);
 
 const HEADERS = {
   'content-security-policy':
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'",
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+  'x-frame-options': 'DENY',
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'cache-control': 'no-store',
@@ -26,7 +27,12 @@ export function guard(app: FastifyInstance): void {
 function refusal({ headers, method }: FastifyRequest): string | undefined {
   if (!LOOPBACK.test(headers.host ?? '')) return 'this page is served to loopback only';
   const site = headers['sec-fetch-site'];
-  const isNavigation = method === 'GET' && headers['sec-fetch-mode'] === 'navigate';
-  if (typeof site === 'string' && !OWN_SITE.has(site) && !isNavigation) return 'requests from other sites are refused';
+  if (typeof site === 'string' && !OWN_SITE.has(site) && !isLinkFollowed(headers))
+    return 'requests from other sites are refused';
   return method === 'GET' || method === 'HEAD' ? undefined : 'this page is read-only';
+}
+
+/** A link on another site may lead here; what that site embeds or fetches may not. */
+function isLinkFollowed(headers: FastifyRequest['headers']): boolean {
+  return headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
 }
