@@ -77,7 +77,7 @@ export async function startKafka(dir: string): Promise<Started> {
   return { pid, port, mark: properties };
 }
 
-function brokerProperties(log: string, port: number, controllerPort: number): string {
+export function brokerProperties(log: string, port: number, controllerPort: number): string {
   return [
     'process.roles=broker,controller',
     'node.id=1',
