@@ -1,7 +1,4 @@
-/**
- * The KafkaJS client as Sluice wants it: short waits, so that seek, pause and disconnect act within a quarter of a
- * second, and one log line a change of state.
- */
+/** The KafkaJS client as Sluice wants it, for consumer, producer and admin alike: short waits, and one log line a change of state. */
 
 import type { SASLOptions } from 'kafkajs';
 import kafkajs, {
@@ -15,9 +12,6 @@ import { messageOf, SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { KafkaConfig } from './config.ts';
 import { watchReachability } from './reachability.ts';
-
-/** Longest time that a fetch waits for records; it delays every control action. */
-export const FETCH_WAIT_MS = 250;
 
 type Make<T> = (kafka: Kafka) => T;
 

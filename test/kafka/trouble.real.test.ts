@@ -1,4 +1,5 @@
 /** Kafka behind a network that breaks: nothing is lost in silence, nothing hangs, and each change is told once. */
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
 import { type KafkaConfig, kafkaConfig } from '../../src/kafka/config.ts';
@@ -275,7 +276,41 @@ describe('a member', () => {
   });
 });
 
+it('speaks TLS and logs in when it is told to', async () => {
+  const first = Promise.withResolvers<number>();
+  const server = createServer((socket) => socket.once('data', (data) => first.resolve(data[0] as number)));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const brokers = [`127.0.0.1:${(server.address() as AddressInfo).port}`];
+  const secure = createKafkaAdmin(kafkaConfig.parse({ brokers, ssl: { rejectUnauthorized: false } }), silentLog, 1);
+  void secure.topics().catch(() => undefined);
+  const TLS_HANDSHAKE = 22;
+  expect(await first.promise).toBe(TLS_HANDSHAKE);
+  await secure.stop(100);
+  server.close();
+
+  const requests: number[] = [];
+  proxy.onRequest = (apiKey) => void requests.push(apiKey);
+  const sasl = { mechanism: 'scram-sha-256', username: 'u', password: 'secret' } as const;
+  const login = createKafkaAdmin({ ...config, sasl }, silentLog, 1);
+  // This broker asks for no login and says so.
+  const refused = await login.topics().catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: 'UNREACHABLE' });
+  expect(String(refused)).not.toContain('secret');
+  const SASL_HANDSHAKE = 17;
+  expect(requests).toContain(SASL_HANDSHAKE);
+  await login.stop(100);
+});
+
 describe('an admin', () => {
+  it('makes a topic that another makes at the same time', async () => {
+    const admins = [1, 2, 3].map(() => createKafkaAdmin(config, log));
+    services.push(...admins);
+    const wanted = [{ topic: `${topic.topic}.made`, partitions: -1, config: { 'max.message.bytes': '16777216' } }];
+    await Promise.all(admins.map((admin) => admin.ensureTopics(wanted)));
+    expect(await admins[0]?.topics()).toContain(`${topic.topic}.made`);
+    expect(await admins[0]?.clusterId()).toMatch(/\S/);
+  });
+
   it('rejects while the broker is away, and answers again after', async () => {
     const admin: KafkaAdmin = createKafkaAdmin(config, log, 1);
     services.push(admin);
