@@ -1,7 +1,11 @@
 /** "Did you mean": the nearest candidate of a mistyped word, by edit distance. */
 
+/** Nobody mistypes more; longer words come from outside and would only cost time. */
+const LONGEST_WORD = 200;
+
 /** The candidate that is at most a third of the word away, or undefined. */
 export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
+  if (word.length > LONGEST_WORD) return undefined;
   let best: string | undefined;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {

@@ -4,6 +4,7 @@
  * merge. Types with JSON of their own take a slower way round. Time grows with the bytes whatever they hold: each
  * byte is read a bounded number of times a level.
  */
+import { messageOf } from '../errors.ts';
 import type { FieldInfo, MessageInfo, ScalarType, ValueType } from './descriptor.ts';
 import { shortestFloat } from './float.ts';
 import type { Decoded, Json } from './schemas.ts';
@@ -78,8 +79,8 @@ function bodyReader(message: MessageInfo, plans: Plans): Read {
 function convert(fullName: string, special: NonNullable<ReturnType<typeof wellKnown>>, text: string): string {
   try {
     return JSON.stringify(special.fromFields(JSON.parse(text) as Record<string, Json>));
-  } catch {
-    throw malformed(`a ${fullName} out of its range`);
+  } catch (error) {
+    throw malformed(`a ${fullName} out of its range: ${messageOf(error)}`);
   }
 }
 

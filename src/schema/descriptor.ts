@@ -70,6 +70,7 @@ export function createDescriber(): (type: protobuf.Type) => MessageInfo {
     messages.set(type, message);
     for (const field of type.fieldsArray) {
       const info = describeField(field.resolve());
+      requireOwnName(type, info, byName);
       fields.push(info);
       byId.set(info.id, info);
       byName.set(info.name, info).set(info.jsonName, info);
@@ -100,7 +101,8 @@ export function createDescriber(): (type: protobuf.Type) => MessageInfo {
     const { resolvedType } = field;
     if (resolvedType instanceof protobuf.Enum) return { kind: 'enum', enum: describeEnum(resolvedType) };
     if (resolvedType instanceof protobuf.Type) return { kind: 'message', message: describeMessage(resolvedType) };
-    if (field.type === 'group') throw new SluiceError('SCHEMA', `${field.fullName.slice(1)}: groups are not supported`);
+    if (field.type === 'group' || field.delimited)
+      throw new SluiceError('SCHEMA', `${field.fullName.slice(1)}: groups are not supported`);
     return { kind: 'scalar', scalar: field.type as ScalarType };
   }
 
@@ -115,6 +117,14 @@ export function createDescriber(): (type: protobuf.Type) => MessageInfo {
   }
 
   return describeMessage;
+}
+
+/** Two fields of one JSON name would take each other's values; protoc refuses them too. */
+function requireOwnName({ fullName }: protobuf.Type, field: FieldInfo, taken: ReadonlyMap<string, FieldInfo>): void {
+  const twin = taken.get(field.jsonName) ?? taken.get(field.name);
+  if (twin === undefined && field.jsonName !== '__proto__') return;
+  const why = twin === undefined ? 'cannot be a name in JSON' : `has the JSON name of ${twin.name}, ${field.jsonName}`;
+  throw new SluiceError('SCHEMA', `${fullName.slice(1)}: the field ${field.name} ${why}; rename it`);
 }
 
 /** protoc's rule: underscores go, and the letter after each is raised. */

@@ -49,9 +49,7 @@ function isPlain(value: unknown): boolean {
 }
 
 function canonicalFields(message: MessageInfo, value: unknown, path: string, depth: number, isInner = false): Json {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
-    throw invalid(path, value, `an object of ${message.fullName}`);
-  }
+  if (!isObject(value)) throw invalid(path, value, `an object of ${message.fullName}`);
   const given = new Map<FieldInfo, string>();
   const chosen = new Map<string, string>();
   const canonical: Record<string, Json> = {};
@@ -60,7 +58,7 @@ function canonicalFields(message: MessageInfo, value: unknown, path: string, dep
     const at = isInner ? path : join(path, name);
     if (field === undefined) throw unknownField(message, path, name);
     const twin = given.get(field);
-    if (twin !== undefined) throw refused(`${at}: the same field as "${twin}"; give it once`);
+    if (twin !== undefined) throw refused(`${at}: the same field as "${shown(twin)}"; give it once`);
     given.set(field, name);
     if (each === undefined || (each === null && !takesNull(field))) continue;
     if (field.oneof !== undefined) {
@@ -99,7 +97,7 @@ function canonicalMap(field: FieldInfo, value: unknown, path: string, depth: num
   const entries = value instanceof Map ? [...value] : isObject(value) ? Object.entries(value) : undefined;
   if (entries === undefined) throw invalid(path, value, 'an object');
   const canonical: [string, Json][] = entries.map(([key, each]: [unknown, unknown]) => {
-    const at = `${path}[${JSON.stringify(String(key))}]`;
+    const at = `${path}[${JSON.stringify(shown(String(key)))}]`;
     return [canonicalKey(field.keyType as ScalarType, key, at), canonicalValue(field.type, each, at, depth)];
   });
   return Object.fromEntries(canonical);
@@ -137,7 +135,7 @@ function canonicalValue(type: ValueType, value: unknown, path: string, depth: nu
 
 function enumValue({ enum: type }: Extract<ValueType, { kind: 'enum' }>, value: unknown, path: string): Json {
   if (type.fullName === 'google.protobuf.NullValue' && (value === null || value === 'NULL_VALUE')) return null;
-  if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 0x7fffffff)
+  if (typeof value === 'number' && Number.isInteger(value) && (value | 0) === value)
     return type.byNumber.get(value) ?? value;
   if (typeof value === 'string' && type.byName.has(value))
     return type.byNumber.get(type.byName.get(value) as number) as string;
@@ -154,11 +152,12 @@ function bytes(value: unknown, path: string): string {
   throw invalid(path, value, 'a Uint8Array or base64 text');
 }
 
+const DECIMAL = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const MAX_FLOAT = 3.4028234663852886e38;
 
 function floating(type: 'double' | 'float', value: unknown, path: string): Json {
   if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') return value;
-  const number = typeof value === 'string' && value.trim() === value && value !== '' ? Number(value) : value;
+  const number = typeof value === 'string' && DECIMAL.test(value) ? Number(value) : value;
   if (typeof number !== 'number' || (typeof value === 'string' && !Number.isFinite(number))) {
     throw invalid(path, value, 'a number, "NaN", "Infinity" or "-Infinity"');
   }
@@ -197,15 +196,21 @@ function isDefault({ type, shape }: FieldInfo, json: Json): boolean {
   );
 }
 
+/** Literals and instances of classes; not a Date, a Map or a Promise, which would pass as a message without fields. */
 function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+  return Object.prototype.toString.call(value) === '[object Object]';
 }
 
 function join(path: string, name: string): string {
-  return path === '' ? name : `${path}.${name}`;
+  return path === '' ? shown(name) : `${path}.${shown(name)}`;
 }
 
 const SHOWN_CHARACTERS = 40;
+
+/** Names come from outside and may be as long as a record. */
+function shown(text: string): string {
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text;
+}
 
 function invalid(path: string, value: unknown, allowed: string): SluiceError {
   return refused(`${path === '' ? 'the message' : path}: ${describe(value)} is not allowed; allowed: ${allowed}`);
@@ -215,10 +220,12 @@ function invalid(path: string, value: unknown, allowed: string): SluiceError {
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
-  if (typeof value === 'object') return value instanceof Date ? 'an invalid Date' : 'an object';
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : 'a Date';
+  if (typeof value === 'object')
+    return isObject(value) ? 'an object' : `a ${value.constructor?.name ?? 'strange object'}`;
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
   const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return `the ${typeof value} ${text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text}`;
+  return `the ${typeof value} ${shown(text)}`;
 }
 
 function refused(message: string): SluiceError {

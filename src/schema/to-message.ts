@@ -18,8 +18,9 @@ export function toMessage(message: MessageInfo, json: Json): unknown {
   const fields = json as Fields;
   const result: Record<string, unknown> = {};
   for (const field of message.fields) {
-    const value = fields[field.jsonName];
-    if (value !== undefined) result[field.jsonName] = fieldValue(field, value);
+    // Own members only: a field may be called `constructor`.
+    if (Object.hasOwn(fields, field.jsonName))
+      result[field.jsonName] = fieldValue(field, fields[field.jsonName] as Json);
     else if (!field.hasPresence) result[field.jsonName] = defaultOf(field);
   }
   return result;

@@ -8,7 +8,7 @@ import type { Json } from './schemas.ts';
 export interface WellKnown {
   /** What is allowed, for a person. */
   readonly allowed: string;
-  /** From the message's own fields, defaults absent. */
+  /** From the message's own fields, defaults absent. Throws RangeError for what its JSON cannot say. */
   fromFields(fields: { readonly [name: string]: Json }): Json;
   /** To the message's own fields; undefined when the JSON is not of this kind. */
   toFields(json: Json): { readonly [name: string]: Json } | undefined;
@@ -17,6 +17,12 @@ export interface WellKnown {
 const MIN_SECONDS = -62_135_596_800;
 const MAX_SECONDS = 253_402_300_799;
 const MAX_DURATION_SECONDS = 315_576_000_000;
+const MAX_NANOS = 999_999_999;
+
+function within(value: number, least: number, most: number): number {
+  if (value >= least && value <= most) return value;
+  throw new RangeError(`${value} is not from ${least} to ${most}`);
+}
 
 /** 0, 3, 6 or 9 digits, as protobuf prints them. */
 function fraction(nanos: number): string {
@@ -29,12 +35,15 @@ function toNanos(digits: string | undefined): number {
   return Number((digits ?? '').padEnd(9, '0'));
 }
 
-const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/;
+const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt]((?:[01]\d|2[0-3]):\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/;
 
 const timestamp: WellKnown = {
   allowed: 'an RFC 3339 time such as "2026-01-31T12:00:00Z"',
-  fromFields: ({ seconds = '0', nanos = 0 }) =>
-    new Date(Number(seconds) * 1000).toISOString().replace(/\.\d+Z$/, `${fraction(Number(nanos))}Z`),
+  fromFields: ({ seconds: secondsText = '0', nanos = 0 }) => {
+    const seconds = within(Number(secondsText), MIN_SECONDS, MAX_SECONDS);
+    const digits = fraction(within(Number(nanos), 0, MAX_NANOS));
+    return new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, `${digits}Z`);
+  },
   toFields: (json) => {
     const match = typeof json === 'string' ? RFC_3339.exec(json) : null;
     if (match === null) return undefined;
@@ -54,9 +63,11 @@ function isCalendarDay(day: string): boolean {
 
 const duration: WellKnown = {
   allowed: 'seconds with an s, such as "1.5s"',
-  fromFields: ({ seconds = '0', nanos = 0 }) => {
-    const isNegative = Number(seconds) < 0 || Number(nanos) < 0;
-    return `${isNegative ? '-' : ''}${String(seconds).replace('-', '')}${fraction(Math.abs(Number(nanos)))}s`;
+  fromFields: ({ seconds: secondsText = '0', nanos: nanosNumber = 0 }) => {
+    const seconds = within(Number(secondsText), -MAX_DURATION_SECONDS, MAX_DURATION_SECONDS);
+    const nanos = within(Number(nanosNumber), -MAX_NANOS, MAX_NANOS);
+    if (seconds * nanos < 0) throw new RangeError('seconds and nanos of different signs');
+    return `${seconds < 0 || nanos < 0 ? '-' : ''}${Math.abs(seconds)}${fraction(Math.abs(nanos))}s`;
   },
   toFields: (json) => {
     const match = typeof json === 'string' ? /^(-?)(\d{1,12})(?:\.(\d{1,9}))?s$/.exec(json) : null;
@@ -95,10 +106,13 @@ const listValue: WellKnown = {
 
 const value: WellKnown = {
   allowed: 'any JSON value',
-  fromFields: (fields) => ('nullValue' in fields ? null : (Object.values(fields)[0] ?? null)),
+  fromFields: (fields) => {
+    if (typeof fields.numberValue === 'string') throw new RangeError('JSON has no such number');
+    return Object.values(fields)[0] ?? null;
+  },
   toFields: (json) => {
     if (json === null) return { nullValue: 'NULL_VALUE' };
-    if (typeof json === 'number') return { numberValue: json };
+    if (typeof json === 'number') return Number.isFinite(json) ? { numberValue: json } : undefined;
     if (typeof json === 'string') return { stringValue: json };
     if (typeof json === 'boolean') return { boolValue: json };
     return Array.isArray(json) ? { listValue: json as Json[] } : { structValue: json };

@@ -13,8 +13,8 @@ export function writeMessage(message: MessageInfo, json: Json): Uint8Array {
 function write(message: MessageInfo, json: Json, writer: protobuf.Writer): protobuf.Writer {
   const fields = (wellKnown(message.fullName)?.toFields(json) ?? json) as Fields;
   for (const field of message.fields) {
-    const value = fields[field.jsonName];
-    if (value !== undefined) writeField(field, value, writer);
+    // Own members only: a field may be called `constructor`.
+    if (Object.hasOwn(fields, field.jsonName)) writeField(field, fields[field.jsonName] as Json, writer);
   }
   return writer;
 }

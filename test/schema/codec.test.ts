@@ -41,6 +41,14 @@ describe('strict at the edges', () => {
     [[], /^the message: an array is not allowed; allowed: an object of t\.All$/],
     [null, /^the message: null/],
     ['text', /^the message: the string "text"/],
+    [{ inner: new Date(0) }, /^inner: a Date is not allowed; allowed: an object of t\.Inner$/],
+    [{ inner: Promise.resolve() }, /^inner: a Promise/],
+    [new Map(), /^the message: a Map/],
+    [{ counts: new Date(0) }, /^counts: a Date is not allowed; allowed: an object$/],
+    [{ d: '0x10' }, /^d: the string "0x10"/],
+    [{ d: ' 1' }, /^d: the string " 1"/],
+    [{ color: 2 ** 31 }, /^color: the number 2147483648/],
+    [{ by: 'abcde' }, /^by: .* base64/],
   ])('refuses %j', (value, message) => {
     expect(() => all.toJson(value)).toThrow(message);
     expect(() => all.fromJson(value)).toThrow(message);
@@ -51,6 +59,13 @@ describe('strict at the edges', () => {
     [{ at: '2026-02-30T00:00:00Z' }, /^at: .* RFC 3339/],
     [{ at: 5 }, /^at: the number 5/],
     [{ at: new Date(Number.NaN) }, /^at: an invalid Date/],
+    [{ at: '2026-01-31T24:00:00Z' }, /^at: .* RFC 3339/],
+    [{ at: '2026-01-31T12:00:00' }, /^at: .* RFC 3339/],
+    [{ at: '0000-12-31T23:59:59Z' }, /^at: .* RFC 3339/],
+    [{ took: '315576000001s' }, /^took: /],
+    [{ anyValue: Number.NaN }, /^anyValue: the number NaN is not allowed; allowed: any JSON value$/],
+    [{ anyObject: { a: () => 1 } }, /^anyObject\S*a\S*: a function/],
+    [{ mask: 'a b' }, /^mask: /],
     [{ took: '5' }, /^took: .* "1\.5s"/],
     [{ anyObject: [] }, /^anyObject: an array is not allowed; allowed: an object$/],
     [{ big: '1.5' }, /^big: the string "1\.5"/],
@@ -63,6 +78,11 @@ describe('strict at the edges', () => {
     let deep: object = {};
     for (let i = 0; i < 5_000; i++) deep = { child: deep };
     expect(() => schemas.codec('t.Inner').toJson(deep)).toThrow(/at most 100 levels/);
+  });
+
+  it('cuts names that are as long as a record', () => {
+    const refused = () => all.toJson({ ['x'.repeat(500_000)]: 1 });
+    expect(refused).toThrow(/^x{40}\.\.\.: t\.All has no such field/);
   });
 
   it('says that text is not JSON', () => {
@@ -98,6 +118,18 @@ describe('what a worker gets', () => {
       byNumber: { '9007199254740993': { text: 'x', big: 1n } },
     };
     expect(all.decode(all.encode(value))).toMatchObject(value);
+  });
+
+  it('is not confused by fields that are called as what every object has', () => {
+    const odd = schemas.codec('t.Odd');
+    const empty = { constructor: '', toString: '', valueOf: 0, hasOwnProperty: [] };
+    expect(odd.encode({})).toHaveLength(0);
+    expect(odd.fromJson({})).toEqual(empty);
+    expect(odd.decode(odd.encode({ constructor: 'x', valueOf: 1 }))).toEqual({
+      ...empty,
+      constructor: 'x',
+      valueOf: 1,
+    });
   });
 
   it('keeps presence of optional fields and of members of a oneof, also at their defaults', () => {
@@ -202,6 +234,28 @@ describe('tolerant in binary', () => {
     ['another wire type than the schema has', [0x08, 0x01], /"text" has wire type 0 instead of 2/],
   ])('refuses %s', (_name, bytes, message) => {
     expect(() => schemas.codec('t.Inner').decodeToJson(Buffer.from(bytes))).toThrow(message);
+  });
+
+  it.each([
+    ['at', { seconds: 1, nanos: 2_000_000_000 }],
+    ['at', { seconds: 1, nanos: -5 }],
+    ['at', { seconds: 253_402_300_800 }],
+    ['took', { seconds: 1, nanos: -5 }],
+    ['took', { seconds: 1, nanos: 1_000_000_000 }],
+    ['took', { seconds: 315_576_000_001 }],
+    ['anyValue', { numberValue: Number.NaN }],
+  ])('refuses %s of %o, which JSON cannot say', (field, value) => {
+    const bytes = reference
+      .lookupType('t.Known')
+      .encode({ [field]: value })
+      .finish();
+    expect(() => known.decodeToJson(bytes)).toThrow(/not a protobuf message: a google\.protobuf\.\w+ out of its range/);
+  });
+
+  it('reads every nesting that the strict side lets out', () => {
+    let deep: unknown = 1;
+    for (let i = 0; i < 49; i++) deep = { a: deep };
+    expect(JSON.parse(known.decodeToJson(known.encode({ anyObject: deep })).json)).toEqual({ anyObject: deep });
   });
 
   it('refuses a map whose key has the wire type of another', () => {

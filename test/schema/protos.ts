@@ -17,6 +17,10 @@ enum Color { COLOR_UNSPECIFIED = 0; RED = 1; BLUE = 2; NEGATIVE = -3; }
 
 message Inner { string text = 1; int64 big = 2; Inner child = 3; }
 
+message Odd {
+  string constructor = 1; string to_string = 2; int32 value_of = 3; repeated string has_own_property = 4;
+}
+
 message All {
   double d = 1; float f = 2; int32 i32 = 3; int64 i64 = 4; uint32 u32 = 5; uint64 u64 = 6;
   sint32 s32 = 7; sint64 s64 = 8; fixed32 f32 = 9; fixed64 f64 = 10; sfixed32 sf32 = 11; sfixed64 sf64 = 12;
