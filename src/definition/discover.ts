@@ -2,10 +2,11 @@
  * Finds the workers: every .ts, .mts, .js, .mjs and .cjs file under a folder, but tests, declarations, and names that
  * begin with `_` or `.`. All errors are SluiceError WORKER and name the file; nothing is passed over in silence.
  */
-import { existsSync, readdirSync } from 'node:fs';
-import { join, relative, resolve, sep } from 'node:path';
+import { existsSync } from 'node:fs';
+import { relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
+import { filesUnder } from '../files-under.ts';
 import type { Schemas } from '../schema/schemas.ts';
 import { isWorkerDefinition } from './define.ts';
 import { failedLine } from './failed-import.ts';
@@ -51,15 +52,11 @@ export function workerSet(found: readonly { file: string; definition: WorkerDefi
 
 function workerFiles(dir: string): string[] {
   if (!existsSync(dir)) return [];
-  return readdirSync(dir, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && WORKER_FILE.test(entry.name) && !NO_WORKER_FILE.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((file) =>
-      relative(dir, file)
-        .split(sep)
-        .every((part) => !/^[._]|^node_modules$/.test(part)),
-    )
-    .sort();
+  const isKept = (file: string) =>
+    relative(dir, file)
+      .split(sep)
+      .every((part) => !part.startsWith('_'));
+  return filesUnder(dir).filter((file) => WORKER_FILE.test(file) && !NO_WORKER_FILE.test(file) && isKept(file));
 }
 
 async function load(file: string): Promise<WorkerDefinition[]> {

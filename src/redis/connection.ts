@@ -1,7 +1,10 @@
 /**
  * Connections to Redis, by what they are for. No client resends a ledger command by itself: what became of a
  * command that was under way when the connection broke is the ledger's to find out, and a second run of it
- * would be nobody's. A hung Redis fails a command after `commandTimeoutMs`.
+ * would be nobody's. A hung Redis fails a command after COMMAND_TIMEOUT_MS.
+ *
+ * A client that neither resends nor limits its retries never settles a command that was under way: a worker's does
+ * resend, or BullMQ's fetch loop would wait for ever. Its scripts are guarded by the job's lock against a second run.
  */
 import { Redis, type RedisOptions } from 'ioredis';
 import { messageOf, SluiceError } from '../errors.ts';
@@ -19,9 +22,14 @@ export type Purpose = 'ledger' | 'worker' | 'command';
 const COMMAND_TIMEOUT_MS = 3_000;
 
 const OPTIONS: Record<Purpose, RedisOptions> = {
-  ledger: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: COMMAND_TIMEOUT_MS },
-  worker: { maxRetriesPerRequest: null },
-  command: { maxRetriesPerRequest: 1, commandTimeout: COMMAND_TIMEOUT_MS },
+  ledger: {
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+  },
+  worker: { autoResendUnfulfilledCommands: true, maxRetriesPerRequest: null },
+  command: { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 1, commandTimeout: COMMAND_TIMEOUT_MS },
 };
 
 /** Opens a connection that keeps reconnecting; each loss and return is one log line. `name` is the configured one. */
@@ -29,7 +37,6 @@ export function connect(name: string, config: Pick<RedisConfig, 'url'>, purpose:
   const options: RedisOptions = {
     ...addressOf(config.url),
     ...OPTIONS[purpose],
-    autoResendUnfulfilledCommands: false,
     connectionName: `sluice-${purpose}`,
     connectTimeout: 5_000,
     retryStrategy: (times: number) => Math.min(100 * 2 ** Math.min(times, 5), 2_000),

@@ -19,8 +19,12 @@ const HEAD = 'syntax = "proto3";\npackage a;\n';
 it.each([
   ['a syntax error', { 'x.proto': `${HEAD}message X {\n  string = 1;\n}` }, /x\.proto:4: /],
   ['a missing import', { 'x.proto': `${HEAD}import "y.proto";\n` }, /x\.proto:3: import "y\.proto" is not found/],
-  ['proto2', { 'x.proto': 'syntax = "proto2";\nmessage X {}' }, /x\.proto: only proto3/],
-  ['an unknown type', { 'x.proto': `${HEAD}message X { Y y = 1; }` }, /do not fit together: .*Y/],
+  ['proto2', { 'x.proto': 'syntax = "proto2";\nmessage X {}' }, /x\.proto:1: only proto3/],
+  [
+    'an unknown type',
+    { 'x.proto': `${HEAD}message X { Y y = 1; }` },
+    /x\.proto:3: a\.X\.y: no message or enum Y is known/,
+  ],
   ['a type defined twice', { 'x.proto': `${HEAD}message X {}`, 'y.proto': `${HEAD}message X {}` }, /y\.proto.*X/],
 ])('says where %s is', (_name, files, message) => {
   expect(() => loadSchemas([folder(files)])).toThrow(message);

@@ -33,6 +33,7 @@ beforeAll(async () => {
   redis = connect('main', server, 'worker', silentLog);
   queue = new Queue(QUEUE, { connection: redis });
   queue.on('error', () => undefined);
+  await queue.waitUntilReady();
 });
 
 beforeEach(async () => {
@@ -196,6 +197,42 @@ describe('the BullMQ host', () => {
     await server.restart();
     await under.add(TYPE, { url: 'https://x/2' });
     await vi.waitFor(() => expect(urls).toContain('https://x/2'), SOON);
+  });
+
+  it('finishes every job while its connections are cut over and over', async () => {
+    let runs = 0;
+    await under.start({
+      run: () => {
+        runs += 1;
+      },
+    });
+    const jobs = Array.from({ length: 3_000 }, () => ({ name: TYPE, data: {}, opts: { removeOnComplete: true } }));
+    await queue.addBulk(jobs);
+    const operator = connect('main', server, 'command', silentLog);
+    for (let cuts = 0; cuts < 20; cuts += 1) {
+      const before = runs;
+      await vi.waitFor(() => expect(runs).toBeGreaterThan(before), { ...SOON, interval: 1 });
+      await operator.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    }
+    await vi.waitFor(async () => {
+      expect(await queue.getJobCounts()).toMatchObject({ waiting: 0, active: 0, delayed: 0, failed: 0 });
+    }, SOON);
+    expect(runs).toBeGreaterThanOrEqual(3_000);
+    await disconnect(operator);
+  });
+
+  it('outlives a Redis that hangs at the start and is then killed', async () => {
+    server.pause();
+    let runs = 0;
+    await under.start({
+      run: () => {
+        runs += 1;
+      },
+    });
+    await server.kill();
+    await server.restart();
+    await under.add(TYPE, {});
+    await vi.waitFor(() => expect(runs).toBe(1), SOON);
   });
 
   it('stops while Redis is away with a job under way', async () => {

@@ -22,6 +22,7 @@ const STALLS_ALLOWED = 1_000_000;
 /** After the deadline, running jobs get this long to hear their signal and be given back. */
 const LET_GO_MS = 2_000;
 const IDLE_CLOSE_MS = 2_000;
+const OPEN_AGAIN_MS = 500;
 const LOG_AGAIN_MS = 10_000;
 
 export interface BullHostOptions extends AttemptContext {
@@ -73,6 +74,32 @@ export function createBullHost(options: BullHostOptions): Host {
     log.warn({ queue, reason: messageOf(error) }, 'the queue cannot be read or written for now');
   }
 
+  function open(): void {
+    const opened = new CarefulWorker(queue, process, {
+      connection,
+      prefix,
+      concurrency,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      maxStalledCount: STALLS_ALLOWED,
+      runRetryDelay: 1_000,
+      settings: { backoffStrategy: retryDelay },
+    });
+    worker = opened;
+    opened.on('error', report);
+    opened.on('lockRenewalFailed', (ids) => {
+      for (const id of ids) running.get(id)?.abort(LOCK_LOST);
+    });
+    opened.waitUntilReady().catch(() => openAnew(opened));
+  }
+
+  /** A worker whose connection failed while it was being set up stays dead, and would say nothing. */
+  async function openAnew(failed: CarefulWorker): Promise<void> {
+    await within(IDLE_CLOSE_MS, failed.close(true).catch(report));
+    await clock.sleep(OPEN_AGAIN_MS);
+    if (!isStopping) open();
+  }
+
   return {
     queue,
     attempt: run,
@@ -82,21 +109,7 @@ export function createBullHost(options: BullHostOptions): Host {
     },
 
     async start() {
-      if (worker !== undefined) return;
-      worker = new CarefulWorker(queue, process, {
-        connection,
-        prefix,
-        concurrency,
-        lockDuration: LOCK_MS,
-        stalledInterval: STALLED_CHECK_MS,
-        maxStalledCount: STALLS_ALLOWED,
-        runRetryDelay: 1_000,
-        settings: { backoffStrategy: retryDelay },
-      });
-      worker.on('error', report);
-      worker.on('lockRenewalFailed', (ids) => {
-        for (const id of ids) running.get(id)?.abort(LOCK_LOST);
-      });
+      if (worker === undefined) open();
     },
 
     async stop(deadlineMs) {
