@@ -41,7 +41,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 beforeEach(async () => {
   [redis, topic] = await Promise.all([startRedis(), makeTopic(3)]);
-  env = { ...sluiceEnv(topic, redis, 'slow-workers'), TEST_RECORD: join(dir, topic.topic) };
+  env = { ...sluiceEnv(topic, redis, 'slow-workers'), TEST_RECORD: join(dir, topic.topic), TEST_TAKES_MS: '40' };
   reader = connect('test', redis, 'command', silentLog);
 });
 
@@ -96,6 +96,7 @@ async function expectNothingRecordedToRunAgain(before: ReadonlySet<string>, lost
 }
 
 it('FLUSHALL with 100,000 jobs waiting and 50 running', { timeout: 240_000 }, async () => {
+  env = { ...env, TEST_TAKES_MS: '5' };
   await enqueue(FLUSHED_RECORDS);
   await runUntil(3_000);
   const before = await recorded();
