@@ -78,6 +78,7 @@ async function producerFor(
   schemas: LoadedSchemas,
 ): Promise<Producer> {
   const topic = topicOf(config, flags.topic);
+  if (via === 'kafka') warnOfTopic(config, topic);
   const redis = via === 'redis' ? await redisOf(config, schemas, type, flags.queue) : undefined;
   const settings = { via, topic, kafka: config.kafka, workers: config.workers, schemas };
   return createProducer({ ...settings, ...(redis !== undefined && { redis }) });
@@ -86,16 +87,20 @@ async function producerFor(
 /** The topic asked for, or the one of envelopes that is consumed. Events are written as envelopes. */
 function topicOf({ topics }: Config, asked: string | undefined): string {
   const envelopes = Object.keys(topics).filter((name) => topics[name]?.record === 'envelope');
-  if (asked === undefined) return envelopes.includes(DEFAULT_TOPIC) ? DEFAULT_TOPIC : (envelopes[0] ?? DEFAULT_TOPIC);
-  const known = topics[asked];
+  const topic = asked ?? (envelopes.includes(DEFAULT_TOPIC) ? DEFAULT_TOPIC : (envelopes[0] ?? DEFAULT_TOPIC));
+  const known = topics[topic];
   if (known !== undefined && known.record !== 'envelope') {
-    throw new SluiceError('USAGE', `--topic: ${asked} holds ${known.record} records; sluice produce writes envelopes`);
+    throw new SluiceError('USAGE', `--topic: ${topic} holds ${known.record} records; sluice produce writes envelopes`);
   }
-  if (known === undefined) {
-    const hint = suggestion(asked, Object.keys(topics));
-    process.stderr.write(`warning: ${asked} is not among the topics that are consumed${hint}\n`);
-  }
-  return asked;
+  return topic;
+}
+
+/** Nothing becomes of events that nobody takes from Kafka. */
+function warnOfTopic({ topics }: Config, topic: string): void {
+  if (Object.hasOwn(topics, topic)) return;
+  const names = Object.keys(topics);
+  const hint = suggestion(topic, names) || `: ${names.join(', ')}`;
+  process.stderr.write(`warning: ${topic} is not among the topics that are consumed${hint}\n`);
 }
 
 /** The Redis that holds the queue of these events. */

@@ -9,8 +9,8 @@ import type { RedisConfig } from '../redis/config.ts';
 import { connect, disconnect, type Redis } from '../redis/connection.ts';
 import type { Service } from '../service.ts';
 import { createWork } from '../worker/work.ts';
-import { noWorkers, topicsWithoutTakers } from './check.ts';
 import { type Context, schemasFor, workersFor } from './context.ts';
+import { noWorkers, topicsWithoutTakers, unfedWorkers } from './feeding.ts';
 
 export const ROLES = ['bridge', 'work', 'dashboard'] as const;
 export type Role = (typeof ROLES)[number];
@@ -29,6 +29,8 @@ async function makeBridge(context: Context, onFatal: (error: Error) => void): Pr
   const workers = await workersFor(config, schemas);
   const orphans = topicsWithoutTakers(config, workers);
   if (orphans.length > 0) log.warn({ topics: orphans }, noWorkers(config, orphans));
+  const unfed = unfedWorkers(config, workers);
+  if (unfed !== undefined) log.warn({ reason: unfed }, 'some workers are fed by no topic');
   const redis = connect('main', mainRedis(context), 'command', log);
   const gates = createGateRecorder(redis, { group: config.kafka.groupId, by: identity() }, clock);
   const bridge = createBridge({

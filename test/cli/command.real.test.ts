@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { folder, run } from './run.ts';
 
@@ -86,6 +87,35 @@ test('check says what it found, and refuses a folder in which every event would 
   const { code, stdout } = await run(['check', '--json'], { cwd });
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ version: 1, workers: [] });
+});
+
+const pinged = {
+  'workers/ping.mjs': `import { defineWorker } from 'sluice';
+export default defineWorker('acme.v1.Ping', { run() {} });`,
+  'proto/ping.proto': 'syntax = "proto3"; package acme.v1; message Ping {} message Pong {}',
+};
+
+test('check tells of a dashboard port that is taken, which is no reason to fail', async () => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port } = other.address() as { port: number };
+  const env = { SLUICE_DASHBOARD__PORT: String(port) };
+  const { code, stderr } = await run(['check'], { cwd: folder(pinged), env });
+  other.close();
+  expect(code).toBe(0);
+  expect(stderr).toMatch(new RegExp(`^warning: 127.0.0.1:${port} is taken.*SLUICE_DASHBOARD__PORT`));
+});
+
+test.each([
+  ["{ 'acme.pongs': { record: 'json', message: 'acme.v1.Pong' } }", 1],
+  ["{ 'acme.pings': { record: 'json', message: 'acme.v1.Ping' } }", 0],
+  ["{ 'acme.jobs': {} }", 0],
+])('with topics %s, check says which workers no topic feeds', async (topics, count) => {
+  const config = `export default { topics: ${topics}, dashboard: { port: 0 } };`;
+  const { stdout } = await run(['check', '--json'], { cwd: folder({ ...pinged, 'sluice.config.mjs': config }) });
+  const { warnings } = JSON.parse(stdout) as { warnings: string[] };
+  const expected = expect.stringMatching(/no topic feeds the worker of acme\.v1\.Ping: .*'sluice\.jobs': \{\}/);
+  expect(warnings).toEqual(Array(count).fill(expected));
 });
 
 test('types and new worker answer in JSON when asked', async () => {

@@ -95,6 +95,15 @@ test('a Redis that is away: exit 4, and what became of the line is not claimed',
   expect(stderr).toContain('may or may not have arrived');
 });
 
+test('events for a topic that nobody consumes are warned of, also without --topic', async () => {
+  const env = {
+    KAFKA_BROKERS: kafkaBrokers().join(),
+    SLUICE_TOPICS: JSON.stringify({ [topic]: { record: 'json', message: 'acme.v1.Ping' } }),
+  };
+  const { stderr } = await run(['produce', 'acme.v1.Ping', '--json', '{"nothing":"sent"}'], { cwd, env });
+  expect(stderr).toContain(`warning: sluice.jobs is not among the topics that are consumed: ${topic}`);
+});
+
 test.each([
   [['--file', 'not-there'], 'not-there is not there'],
   [['--json', '{}', '--file', 'x'], 'give one of them'],
