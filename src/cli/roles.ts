@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { createBridge } from '../bridge/bridge.ts';
 import { createCollector } from '../collector/collector.ts';
 import { portFor } from '../collector/port.ts';
-import { createBeacon } from '../presence/beacons.ts';
+import { type BeaconService, createBeacon } from '../presence/beacons.ts';
 import { createGateRecorder } from '../presence/gates.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import { connect, disconnect, type Redis } from '../redis/connection.ts';
@@ -41,7 +41,10 @@ async function makeBridge(context: Context, onFatal: (error: Error) => void): Pr
     metrics,
     clock,
     onFatal,
-    onGate: gates.record,
+    onGate: (view) => {
+      gates.record(view);
+      beacon.changed();
+    },
   });
   const beacon = beaconOf('bridge', redis, context, () => bridge.view());
   return inOrder([beacon, gates, bridge], () => disconnect(redis));
@@ -76,7 +79,7 @@ async function makeDashboard(context: Context): Promise<Service> {
 }
 
 /** Beats first and last: a role that waits for Kafka or Redis is alive. */
-function beaconOf(role: Role, redis: Redis, { config, clock }: Context, detail: () => unknown): Service {
+function beaconOf(role: Role, redis: Redis, { config, clock }: Context, detail: () => unknown): BeaconService {
   const group = config.kafka.groupId;
   return createBeacon(redis, { group, role, id: `${role}-${identity()}`, detail }, clock);
 }

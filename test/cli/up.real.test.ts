@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import type { Status } from '../../src/cli/status/shape.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { type Running, runSluice } from '../support/sluice.ts';
 import { kafkaBrokers } from '../support/stack.ts';
-import { folder, isAlive } from './run.ts';
+import { folder, isAlive, run } from './run.ts';
 
 let redis: TestRedis;
 beforeAll(async () => {
@@ -145,6 +146,23 @@ test('with Kafka and Redis away it says which, keeps trying, and stops within se
   const began = Date.now();
   expect(await running.kill('SIGTERM')).toBe(0);
   expect(Date.now() - began).toBeLessThan(12_000);
+});
+
+test('status right after the start shows the gate as it is', async () => {
+  const id = `e-${randomUUID().slice(0, 8)}`;
+  const env = {
+    KAFKA_BROKERS: kafkaBrokers().join(),
+    REDIS_URL: redis.url,
+    SLUICE_KAFKA__GROUP_ID: id,
+    SLUICE_TOPICS: JSON.stringify({ [id]: {} }),
+  };
+  const running = up(good, [], env);
+  await vi.waitFor(() => expect(lines(running).map(({ msg }) => msg)).toContain('gate opened'), { timeout: 20_000 });
+  const { code, stdout } = await run(['status', '--json'], { cwd: folder({}), env });
+  expect(code).toBe(0);
+  const [{ gate }] = (JSON.parse(stdout) as Status).redis as [Status['redis'][number]];
+  expect(gate).toMatchObject({ isOpen: true, cause: 'room' });
+  expect(gate?.closeAtBytes).toBeGreaterThan(0);
 });
 
 test('a dashboard port that is taken is told, and stops neither bridge nor workers', async () => {

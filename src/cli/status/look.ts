@@ -6,7 +6,7 @@ import { messageOf } from '../../errors.ts';
 import { DEFAULT_QUEUE } from '../../job/place.ts';
 import { createKafkaAdmin } from '../../kafka/admin.ts';
 import { silentLog } from '../../log.ts';
-import { type Beacon, readBeacons } from '../../presence/beacons.ts';
+import { type Beacon, type HeardBeacon, isSilent, readBeacons } from '../../presence/beacons.ts';
 import type { GateView } from '../../presence/gates.ts';
 import { connect, type Redis } from '../../redis/connection.ts';
 import { within } from '../../service.ts';
@@ -47,8 +47,9 @@ export function createObserver(config: Config): Observer {
       ),
       answer(main.title, () => readBeacons(main.redis, group), unreachable, main.lastError),
     ]);
-    const seen = await Promise.all(servers.map((server) => lookAt(server, roles ?? [], unreachable)));
-    const halted = (roles ?? [])
+    const speaking = (roles ?? []).filter((role) => !isSilent(role));
+    const seen = await Promise.all(servers.map((server) => lookAt(server, speaking, unreachable)));
+    const halted = speaking
       .flatMap((role) => detailOf(role).partitions ?? [])
       .filter(({ state }) => state === 'halted');
     const all = {
@@ -62,7 +63,7 @@ export function createObserver(config: Config): Observer {
     return { version: SHAPE_VERSION, at: new Date(now).toISOString(), ...verdictOf(all, now), ...all };
   }
 
-  async function lookAt(server: Server, roles: readonly Beacon[], unreachable: string[]) {
+  async function lookAt(server: Server, roles: readonly HeardBeacon[], unreachable: string[]) {
     const { name, redis, prefix, title, lastError } = server;
     const queues = queuesOn(config, name, roles);
     return answer(

@@ -1,5 +1,5 @@
 /** What `sluice status --json` prints; a change of meaning raises the version. */
-import type { Beacon } from '../../presence/beacons.ts';
+import type { HeardBeacon } from '../../presence/beacons.ts';
 import type { GateView } from '../../presence/gates.ts';
 
 export const SHAPE_VERSION = 1;
@@ -53,7 +53,8 @@ export interface Status {
   readonly topics: readonly TopicStatus[];
   readonly redis: readonly RedisStatus[];
   readonly queues: readonly QueueStatus[];
-  readonly roles: readonly Beacon[];
+  /** Those that are silent for a few seconds are dead or stuck; they are listed for twenty. */
+  readonly roles: readonly HeardBeacon[];
   /** Partitions that wait for an operator. */
   readonly halted: readonly PartitionStatus[];
 }
