@@ -10,6 +10,8 @@ const topic = (lagRecords: number, lagSeconds = 0) => ({
   exists: true,
   lagRecords,
   lagSeconds,
+  finishedRecords: 0,
+  completedRecords: 0,
   deadLetters: 0,
 });
 const well: Seen = {

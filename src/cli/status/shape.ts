@@ -12,6 +12,10 @@ export interface TopicStatus {
   readonly lagRecords: number;
   /** Age of the oldest of them, to about a tenth. */
   readonly lagSeconds: number;
+  /** Records below the committed offsets: all that have ended since the topic was made, however. */
+  readonly finishedRecords: number;
+  /** Those that have no letter. Letters that repeat, or are ahead of the commit, make it too low and never too high. */
+  readonly completedRecords: number;
   /** Records of `<topic>.dlq` that Kafka still holds. */
   readonly deadLetters: number;
 }

@@ -9,11 +9,12 @@ export function table({ verdict, topics, redis, queues, roles, at }: Status): st
   return [
     verdict,
     ...section(
-      ['TOPIC', 'LAG', 'OLDEST', 'DEAD LETTERS'],
+      ['TOPIC', 'LAG', 'OLDEST', 'COMPLETED', 'DEAD LETTERS'],
       topics.map((each) => [
         each.topic,
         each.exists ? each.lagRecords : 'no such topic yet',
         each.exists ? duration(each.lagSeconds) : '',
+        each.exists ? each.completedRecords : '',
         each.exists ? each.deadLetters : '',
       ]),
     ),
