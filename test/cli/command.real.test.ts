@@ -122,11 +122,44 @@ test('types and new worker answer in JSON when asked', async () => {
   const cwd = folder({});
   const made = await run(['new', 'worker', 'SendWelcome', '--json'], { cwd });
   expect(made.code).toBe(0);
-  const { files } = JSON.parse(made.stdout) as { files: string[] };
+  const { files, message } = JSON.parse(made.stdout) as { files: string[]; message: string };
   expect(files).toContain('workers/send-welcome.ts');
+  expect(message).toBe('app.v1.SendWelcome');
   const stale = await run(['types', '--check', '--json'], { cwd });
   expect(stale.code).toBe(1);
   expect(JSON.parse(stale.stdout)).toMatchObject({ version: 1, wasCurrent: false, protoFiles: 1 });
   expect((await run(['types'], { cwd })).code).toBe(0);
   expect((await run(['types', '--check'], { cwd })).code).toBe(0);
+});
+
+test('new worker says how to go on, with the message type that it gave', async () => {
+  const cwd = folder({ 'package.json': '{"name":"@acme/my-shop"}' });
+  const { stderr } = await run(['new', 'worker', 'SendWelcome'], { cwd });
+  expect(stderr).toContain('npx sluice types\n');
+  expect(stderr).toContain('node --test workers/send-welcome.test.ts\n');
+  expect(stderr).toContain('sluice produce acme_my_shop.v1.SendWelcome --json');
+  expect(stderr).not.toContain('tsconfig');
+});
+
+test.each([
+  ['{}', true],
+  ['{"compilerOptions":{"rewriteRelativeImportExtensions":true}}', false],
+  ['{"compilerOptions":{"noEmit":true,"allowImportingTsExtensions":true}}', false],
+])('new worker beside the tsconfig %s says what tsc wants: %s', async (tsconfig, isSaid) => {
+  const { stderr } = await run(['new', 'worker', 'SendWelcome'], { cwd: folder({ 'tsconfig.json': tsconfig }) });
+  expect(stderr.includes('tsconfig.json needs "rewriteRelativeImportExtensions": true')).toBe(isSaid);
+});
+
+test.each([
+  ['send-bye', '; did you mean "SendBye"?'],
+  ['sendBye', '; did you mean "SendBye"?'],
+  ['7', 'not allowed; allowed'],
+])('new worker %s: %s', async (name, words) => {
+  const { code, stderr } = await run(['new', 'worker', name]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(words);
+});
+
+test('the help promises what is there', async () => {
+  expect((await run(['--help'])).stdout).not.toMatch(/sidekiq/i);
 });
