@@ -5,6 +5,7 @@ import { createCollector } from '../collector/collector.ts';
 import { portFor } from '../collector/port.ts';
 import { type BeaconService, createBeacon } from '../presence/beacons.ts';
 import { createGateRecorder } from '../presence/gates.ts';
+import { hearBullWarnings } from '../queue/bullmq/warnings.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import { connect, disconnect, type Redis } from '../redis/connection.ts';
 import type { Service } from '../service.ts';
@@ -20,6 +21,7 @@ type MakeRole = (context: Context, onFatal: (error: Error) => void) => Promise<S
 const MAKE: Readonly<Record<Role, MakeRole>> = { bridge: makeBridge, work: makeWork, dashboard: makeDashboard };
 
 export function makeRole(role: Role, context: Context, onFatal: (error: Error) => void): Promise<Service> {
+  hearBullWarnings(context.log);
   return MAKE[role](context, onFatal);
 }
 
