@@ -1,4 +1,7 @@
-/** Lag and dead letters of topics. Reads offsets only: it joins no group and makes no topic. */
+/**
+ * Lag, finished records and dead letters of topics. Reads offsets only, which outlive Redis: it joins no group and
+ * makes no topic.
+ */
 import type { Bounds, Committed, KafkaAdmin } from '../../kafka/consumer.ts';
 import type { TopicStatus } from './shape.ts';
 
@@ -27,6 +30,8 @@ async function oneTopic(
 ): Promise<TopicStatus> {
   const partitions = partitionsOf(bounds, topic);
   const letters = partitionsOf(bounds, letterTopic(topic));
+  const finished = partitions.reduce((sum, [key]) => sum + (committed.get(key)?.offset ?? 0), 0);
+  const lettersEver = letters.reduce((sum, [, { high }]) => sum + high, 0);
   const behind = new Map<string, number>();
   let lagRecords = 0;
   for (const [key, { low, high }] of partitions) {
@@ -40,6 +45,8 @@ async function oneTopic(
     exists: partitions.length > 0,
     lagRecords,
     lagSeconds: behind.size === 0 ? 0 : await ageOf(behind, (time) => admin.offsetsAt(topic, time), now),
+    finishedRecords: finished,
+    completedRecords: Math.max(0, finished - lettersEver),
     deadLetters: letters.reduce((sum, [, { low, high }]) => sum + high - low, 0),
   };
 }

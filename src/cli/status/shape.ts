@@ -1,5 +1,5 @@
 /** What `sluice status --json` prints; a change of meaning raises the version. */
-import type { Beacon } from '../../presence/beacons.ts';
+import type { HeardBeacon } from '../../presence/beacons.ts';
 import type { GateView } from '../../presence/gates.ts';
 
 export const SHAPE_VERSION = 1;
@@ -12,6 +12,10 @@ export interface TopicStatus {
   readonly lagRecords: number;
   /** Age of the oldest of them, to about a tenth. */
   readonly lagSeconds: number;
+  /** Records below the committed offsets: all that have ended since the topic was made, however. */
+  readonly finishedRecords: number;
+  /** Those that have no letter. Letters that repeat, or are ahead of the commit, make it too low and never too high. */
+  readonly completedRecords: number;
   /** Records of `<topic>.dlq` that Kafka still holds. */
   readonly deadLetters: number;
 }
@@ -53,7 +57,8 @@ export interface Status {
   readonly topics: readonly TopicStatus[];
   readonly redis: readonly RedisStatus[];
   readonly queues: readonly QueueStatus[];
-  readonly roles: readonly Beacon[];
+  /** Those that are silent for a few seconds are dead or stuck; they are listed for twenty. */
+  readonly roles: readonly HeardBeacon[];
   /** Partitions that wait for an operator. */
   readonly halted: readonly PartitionStatus[];
 }
