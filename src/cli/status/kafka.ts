@@ -1,4 +1,5 @@
 /** Lag and dead letters of topics. Reads offsets only: it joins no group and makes no topic. */
+import { letterTopic } from '../../job/letter.ts';
 import type { Bounds, Committed, KafkaAdmin } from '../../kafka/consumer.ts';
 import type { TopicStatus } from './shape.ts';
 
@@ -42,10 +43,6 @@ async function oneTopic(
     lagSeconds: behind.size === 0 ? 0 : await ageOf(behind, (time) => admin.offsetsAt(topic, time), now),
     deadLetters: letters.reduce((sum, [, { low, high }]) => sum + high - low, 0),
   };
-}
-
-function letterTopic(topic: string): string {
-  return `${topic}.dlq`;
 }
 
 function partitionsOf(bounds: ReadonlyMap<string, Bounds>, topic: string): [string, Bounds][] {

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { jobIdPrefix } from '../../job/identity.ts';
-import { bullOptions } from '../../job/options.ts';
+import { aboutIn, bullOptions } from '../../job/options.ts';
 import { disconnect, type Redis, redisError } from '../../redis/connection.ts';
 import { ledgerKey } from '../../redis/keys.ts';
 import { lua, runScript, type Script, script } from '../../redis/script.ts';
@@ -86,7 +86,7 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
     async report(claim, { offset, queue }) {
       const key = `${queuePrefix(queue)}${idPrefix(claim)}${offset}`;
       try {
-        return deadJobReport(await redis.hmget(key, 'name', 'data', 'failedReason', 'stacktrace', 'atm'));
+        return deadJobReport(await redis.hmget(key, ...REPORTED));
       } catch (error) {
         throw redisError(name, error);
       }
@@ -165,23 +165,33 @@ function inspected(reply: InspectReply, from: number): Inspected {
   return { status: 'ok', enqueued, usedBytes, from, end, completed, absent, unsettled, dead: deadJobs };
 }
 
-function deadJobReport([name, data, reason, stack, attempts]: readonly (string | null)[]): DeadJobReport | undefined {
+/** BullMQ's fields of a job; `atm`: attempts made. */
+const REPORTED = ['name', 'data', 'opts', 'failedReason', 'stacktrace', 'atm', 'timestamp', 'finishedOn'] as const;
+
+function deadJobReport(fields: readonly (string | null)[]): DeadJobReport | undefined {
+  const [name, data, options, reason, stacks, attempts, timestamp, finishedOn] = fields;
   if (typeof name !== 'string') return undefined;
   return {
     name,
     data: data ?? '',
+    about: aboutIn(parsed(options)) ?? {},
     reason: reason ?? '',
-    stack: lastStack(stack ?? null),
+    stack: lastStack(parsed(stacks)),
     attempts: Number(attempts ?? 0),
+    createdAt: Number(timestamp ?? 0),
+    failedAt: Number(finishedOn ?? 0),
   };
 }
 
-/** BullMQ keeps the stacks of all attempts as a JSON array, the newest last. */
-function lastStack(text: string | null): string {
+/** BullMQ keeps the stacks of all attempts as an array, the newest last. */
+function lastStack(stacks: unknown): string {
+  return Array.isArray(stacks) ? String(stacks.at(-1) ?? '') : '';
+}
+
+function parsed(text: string | null | undefined): unknown {
   try {
-    const stacks: unknown = JSON.parse(text ?? '[]');
-    return Array.isArray(stacks) ? String(stacks.at(-1) ?? '') : '';
+    return JSON.parse(text ?? 'null');
   } catch {
-    return '';
+    return undefined;
   }
 }
