@@ -34,6 +34,13 @@ export function createMetrics() {
       '1 when the installed BullMQ is untested and its own script is used.',
       [],
     ),
+    jobsRemovedAgain: counter(
+      'jobs_removed_again_total',
+      'Jobs of finished records that a restored Redis brought back, and that were removed.',
+      ['topic'],
+    ),
+    lossesRecovered: counter('losses_recovered_total', 'Losses of Redis made good, by partition.', ['topic', 'kind']),
+    jobsEnqueuedAgain: counter('jobs_enqueued_again_total', 'Jobs made again after a loss of Redis.', ['topic']),
     attempts: counter('attempts_total', 'Runs of workers, by outcome.', ['message', 'outcome']),
     attemptSeconds: histogram(
       'attempt_seconds',

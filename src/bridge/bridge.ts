@@ -22,6 +22,7 @@ import type { QueueConfig } from '../queue/config.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import type { Schemas } from '../schema/schemas.ts';
 import type { Service } from '../service.ts';
+import { Burials } from './burials.ts';
 import { commitSettled } from './commit.ts';
 import type { TopicConfig } from './config.ts';
 import { Flow } from './flow.ts';
@@ -29,13 +30,14 @@ import type { HeldPartition } from './held-partition.ts';
 import { Holdings } from './holdings.ts';
 import { createLetters, LETTER_BYTES } from './letters.ts';
 import { Origins } from './origins.ts';
-import { settleRound } from './settle.ts';
+import type { Loss } from './recovery.ts';
+import { Settler } from './settle.ts';
 import type { Shard } from './shard.ts';
 import { openShards } from './shards.ts';
 import { planTopics } from './topic-plan.ts';
 
 const COMMIT_EVERY_MS = 1_000;
-const SETTLE_FAST_MS = 20;
+const SETTLE_FAST_MS = 50;
 const SETTLE_SLOW_MS = 500;
 const TOPICS_AGAIN_MS = 2_000;
 const MOST_QUEUES_SHOWN = 200;
@@ -57,6 +59,8 @@ export interface BridgeOptions {
   readonly clock: Clock;
   /** A gate opened or closed. */
   readonly onGate?: (view: Shard['view']) => void;
+  /** A loss of Redis was made good. */
+  readonly onLoss?: (loss: Loss) => void;
   /** The bridge cannot go on and should be started anew. */
   readonly onFatal: (error: Error) => void;
 }
@@ -81,7 +85,7 @@ export interface Bridge extends Service {
 }
 
 export function createBridge(options: BridgeOptions): Bridge {
-  const { config, treatment, schemas, log, metrics, clock, onFatal, onGate } = options;
+  const { config, treatment, schemas, log, metrics, clock, onFatal, onGate, onLoss } = options;
   const topics = Object.keys(config.topics);
   const queues = new Set(Object.keys(config.queues));
   const stopping = new AbortController();
@@ -101,7 +105,20 @@ export function createBridge(options: BridgeOptions): Bridge {
   const consumerOf = (): GroupConsumer => consumer;
   const { groupId } = config.kafka;
   const onChange = () => flow.regulate();
-  const holdings = new Holdings({ ...common, groupId, topics, admin, consumer: consumerOf, plan, shards, onChange });
+  const holdings = new Holdings({
+    ...common,
+    groupId,
+    topics,
+    admin,
+    consumer: consumerOf,
+    plan,
+    shards,
+    onLoss,
+    onChange,
+  });
+  const onFenced = (each: HeldPartition, status: string) => holdings.reclaim(each, status);
+  const burials = new Burials({ letters, metrics, log, clock, onFenced });
+  const settler = new Settler({ holdings, shards, queues, burials, metrics, log, clock });
   const flow = new Flow({ ...common, holdings, consumer: consumerOf, plan });
   const consumer: GroupConsumer = createGroupConsumer({
     config: config.kafka,
@@ -121,19 +138,10 @@ export function createBridge(options: BridgeOptions): Bridge {
     flow.regulate();
   }
 
-  async function settleAll(): Promise<number> {
-    const onFenced = (each: HeldPartition, status: string) => holdings.reclaim(each, status);
-    let found = 0;
-    for (const each of holdings.all) {
-      if (each.isReady) found += await settleRound(each, { letters, metrics, log, onFenced });
-    }
-    return found;
-  }
-
   async function settleLoop(): Promise<void> {
     let pauseMs = SETTLE_SLOW_MS;
     while (!signal.aborted) {
-      const found = await settleAll();
+      const found = await settler.round();
       pauseMs = found > 0 ? SETTLE_FAST_MS : Math.min(SETTLE_SLOW_MS, pauseMs * 2);
       await clock.sleep(pauseMs, signal);
     }
@@ -148,6 +156,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     while (!signal.aborted) {
       await clock.sleep(COMMIT_EVERY_MS, signal);
       await commitAll();
+      holdings.tellRecovered();
     }
   }
 
@@ -165,7 +174,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       stopping.abort();
       flow.holdAll();
       await Promise.all(loops);
-      await settleAll();
+      await settler.round();
       await commitAll();
       await consumer.stop(deadlineMs);
       await Promise.all([...shards.values()].map((shard) => shard.stop()));

@@ -1,6 +1,7 @@
 /**
- * Stage 7: commits the lowest record whose job is not finished, never lower than before, with the group's
- * generation. A refused commit belongs to an assignment that is over; one that no broker took is tried next time.
+ * Stage 7: commits the lowest record whose job is not finished, never lower than before, with what is finished above
+ * it and the group's generation. A refused commit belongs to an assignment that is over; one that no broker took is
+ * tried next time.
  */
 import { isSluiceError, messageOf } from '../errors.ts';
 import type { GroupConsumer, OffsetCommit } from '../kafka/consumer.ts';
@@ -14,32 +15,28 @@ export interface CommitContext {
   readonly log: Log;
 }
 
-/** Commits what has moved among partitions of one epoch. */
+/** Commits what has moved, or was finished further up, among partitions of one epoch. */
 export async function commitSettled(
   epoch: number,
   held: Iterable<HeldPartition>,
   context: CommitContext,
 ): Promise<void> {
-  const moved = [...held].filter((each) => each.isReady && each.epoch === epoch && each.settled > each.committed);
+  const moved = [...held].filter((each) => each.isReady && each.epoch === epoch).flatMap((each) => due(each, context));
   if (moved.length === 0) return;
-  const offsets = moved.map((each) => offsetOf(each, context));
   try {
-    await context.consumer.commit(epoch, offsets);
-    for (const [i, each] of moved.entries()) each.committed = (offsets[i] as OffsetCommit).offset;
+    await context.consumer.commit(
+      epoch,
+      moved.map(({ commit }) => commit),
+    );
+    for (const { held: each, commit } of moved) each.wasCommitted(commit.offset, commit.metadata);
   } catch (error) {
     if (isSluiceError(error, 'DISOWNED')) return;
     context.log.warn({ reason: messageOf(error) }, 'offsets not committed; trying again');
   }
 }
 
-function offsetOf(
-  { topic, partition, generation, settled }: HeldPartition,
-  { fingerprint }: CommitContext,
-): OffsetCommit {
-  return {
-    topic,
-    partition,
-    offset: settled,
-    metadata: encodeMetadata({ generation, fingerprint: fingerprint(topic) }),
-  };
+function due(held: HeldPartition, { fingerprint }: CommitContext): { held: HeldPartition; commit: OffsetCommit }[] {
+  const { topic, partition, settled: offset } = held;
+  const metadata = encodeMetadata(offset, { ...held.progress(offset), fingerprint: fingerprint(topic) });
+  return held.isCommitted(offset, metadata) ? [] : [{ held, commit: { topic, partition, offset, metadata } }];
 }

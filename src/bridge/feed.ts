@@ -136,7 +136,14 @@ async function sendToShard(held: HeldPartition, target: HeldShard, cut: Cut, { m
     if (!held.shards.includes(target)) return REVOKED;
     if (isFenced(reply)) return fenceEnd(target, expected, reply.status);
     target.acked = Math.max(target.acked, reply.enqueued);
+    // What became no job here, letters and gaps of the log included, is settled.
+    target.finished.addExcept(
+      expected + 1,
+      cut.last + 1,
+      jobs.map(({ offset }) => offset),
+    );
     shard.enqueued(reply, textBytesOf(jobs));
+    held.recovery?.enqueued(jobs, reply);
     countJobs(metrics, held.topic, jobs);
     return TAKEN;
   } catch (error) {

@@ -3,8 +3,9 @@
  * what of that is finished. Finished offsets only grow while it is held, also over a loss of Redis.
  */
 import type { TopicPartition } from '../kafka/consumer.ts';
-import type { Claim } from '../queue/sink.ts';
-import { RangeSet } from './range-set.ts';
+import type { Claim, DeadJob } from '../queue/sink.ts';
+import { intersect, type Range, RangeSet } from './range-set.ts';
+import type { Recovery } from './recovery.ts';
 import type { Shard } from './shard.ts';
 
 /** The partition's ledger in one shard. */
@@ -17,8 +18,24 @@ export interface HeldShard {
   sent: number;
   /** Offsets with nothing unsettled in this shard. */
   readonly finished: RangeSet;
-  /** Where the look that visits everything goes on. */
-  cursor: number;
+  /** Where the look at every job goes on. */
+  looked: number;
+  /** Where the count of everything goes on. */
+  counted: number;
+}
+
+/** `tryAt`: when a refused letter is tried again, 0 while it is on its way. */
+interface Dying {
+  readonly job: DeadJob;
+  readonly of: HeldShard;
+  readonly tryAt: number;
+}
+
+/** What Kafka and earlier claims of the same assignment know. */
+export interface KnownProgress {
+  readonly generation: number;
+  readonly reached: number;
+  readonly finished: readonly Range[];
 }
 
 /**
@@ -48,8 +65,12 @@ export class HeldPartition implements TopicPartition {
   heldBackUntil = 0;
   /** Letters up to this offset are written. */
   letteredUpTo = -1;
-  /** Dead jobs whose letter is on its way. */
-  readonly burying = new Set<number>();
+  /** Under way while what a loss of Redis took is enqueued again. */
+  recovery: Recovery | undefined;
+  /** Dead jobs that have no letter yet, by offset. */
+  readonly dead = new Map<number, Dying>();
+  #reached = -1;
+  #committedText = '';
 
   constructor({ topic, partition }: TopicPartition, epoch: number) {
     this.topic = topic;
@@ -65,18 +86,38 @@ export class HeldPartition implements TopicPartition {
     return this.state === 'lost';
   }
 
-  /** The claims hold: work starts at the lowest record that is neither finished nor enqueued everywhere. */
-  begin(shards: readonly { shard: Shard; claim: Claim }[], committed: number, generation: number): void {
-    const known = new Map(this.shards.map((held) => [held.shard, held.finished]));
+  /** Takes over what the claims and Kafka say; nothing may be done with it before `begin`. */
+  adopt(shards: readonly { shard: Shard; claim: Claim }[], committed: number, known: KnownProgress): void {
+    this.dead.clear();
+    const before = new Map(this.shards.map((held) => [held.shard, held.finished]));
     this.shards = shards.map(({ shard, claim }) => {
-      const finished = known.get(shard) ?? new RangeSet();
+      const finished = before.get(shard) ?? new RangeSet(known.finished);
       finished.add(0, committed);
-      return { shard, claim, acked: claim.enqueued, sent: claim.enqueued, finished, cursor: committed };
+      return {
+        shard,
+        claim,
+        acked: claim.enqueued,
+        sent: claim.enqueued,
+        finished,
+        looked: committed,
+        counted: committed,
+      };
     });
     this.committed = committed;
-    this.generation = generation;
-    this.position = Math.max(committed, Math.min(...this.shards.map(({ acked }) => acked)) + 1);
+    this.generation = known.generation;
+    this.#reached = Math.max(this.#reached, known.reached, this.acked);
+  }
+
+  /** The claims hold: work starts at the lowest record that is neither finished nor enqueued everywhere. */
+  begin(): void {
+    this.position = Math.max(this.committed, this.acked + 1);
     this.state = 'ready';
+  }
+
+  /** The last offset that every shard was ever known to hold; a Redis below it has lost something. */
+  get reached(): number {
+    this.#reached = Math.max(this.#reached, this.acked);
+    return this.#reached;
   }
 
   /** Last offset that every shard has acknowledged. */
@@ -94,6 +135,22 @@ export class HeldPartition implements TopicPartition {
       this.committed,
       Math.min(...this.shards.map(({ finished }) => finished.nextMissing(this.committed))),
     );
+  }
+
+  /** What is to be known beside the committed offset `offset`. */
+  progress(offset: number): KnownProgress {
+    const [first, ...others] = this.shards.map(({ finished }) => finished.rangesAbove(offset));
+    const finished = others.reduce((common, ranges) => intersect(common, ranges), first ?? []);
+    return { generation: this.generation, reached: this.reached, finished };
+  }
+
+  isCommitted(offset: number, metadata: string): boolean {
+    return offset === this.committed && metadata === this.#committedText;
+  }
+
+  wasCommitted(offset: number, metadata: string): void {
+    this.committed = offset;
+    this.#committedText = metadata;
   }
 
   /** Takes back what was sent and not acknowledged: it is read again from Kafka, in order. */

@@ -8,8 +8,9 @@ import type { Assignment, GroupConsumer, KafkaAdmin, TopicPartition } from '../k
 import { partitionKey } from '../kafka/consumer.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import { claimPartition, type KafkaView } from './assignment.ts';
+import { type ClaimOutcome, claimPartition, type KafkaView } from './assignment.ts';
 import { HeldPartition } from './held-partition.ts';
+import { type Loss, Recovery } from './recovery.ts';
 import type { Shard } from './shard.ts';
 import type { TopicPlan } from './topic-plan.ts';
 
@@ -23,6 +24,7 @@ export interface HoldingsOptions {
   readonly consumer: () => GroupConsumer;
   readonly plan: (topic: string) => TopicPlan;
   readonly shards: ReadonlyMap<string, Shard>;
+  readonly onLoss?: ((loss: Loss) => void) | undefined;
   /** A partition has become ready, or is so no more. */
   readonly onChange: () => void;
   readonly log: Log;
@@ -36,6 +38,7 @@ export class Holdings {
   readonly #held = new Map<string, HeldPartition>();
   readonly #options: HoldingsOptions;
   #epoch = 0;
+  #claims = 0;
 
   constructor(options: HoldingsOptions) {
     this.#options = options;
@@ -43,6 +46,11 @@ export class Holdings {
 
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /** Grows with every claim that holds. */
+  get claims(): number {
+    return this.#claims;
   }
 
   get all(): readonly HeldPartition[] {
@@ -106,24 +114,51 @@ export class Holdings {
 
   async #askKafka(): Promise<KafkaView> {
     const { admin, groupId, topics } = this.#options;
-    const [cluster, committed, bounds] = await Promise.all([
-      admin.clusterId(),
-      admin.committed(groupId, topics),
-      admin.bounds(topics),
-    ]);
-    return { cluster, group: groupId, committed, bounds };
+    const [cluster, committed] = await Promise.all([admin.clusterId(), admin.committed(groupId, topics)]);
+    // Asked after the commits, or a log that grew in between would seem to end below what was dealt with.
+    return { cluster, group: groupId, committed, bounds: await admin.bounds(topics) };
   }
 
   async #claimOnce(each: HeldPartition, view: KafkaView): Promise<void> {
-    const { plan, consumer, shards, log } = this.#options;
+    const { plan, consumer, shards, log, admin } = this.#options;
     const { shards: own, fingerprint } = plan(each.topic);
+    const boundsNow = () => admin.bounds([each.topic]);
     const allShards = [...shards.values()];
     try {
-      await claimPartition(each, { consumer: consumer(), view, fingerprint, shards: own, allShards });
+      const context = { consumer: consumer(), view, fingerprint, shards: own, allShards, boundsNow };
+      const outcome = await claimPartition(each, context);
+      if (outcome !== undefined) this.#tellClaimed(each, outcome);
     } catch (error) {
       log.debug({ ...place(each), reason: messageOf(error) }, 'claim failed');
     }
     if (each.state === 'halted') this.#tellHalted(each);
+  }
+
+  #tellClaimed(each: HeldPartition, { removed, isLoss }: ClaimOutcome): void {
+    const { log, metrics, clock } = this.#options;
+    const { reached, acked: left } = each;
+    this.#claims += 1;
+    if (removed > 0) {
+      metrics.jobsRemovedAgain.inc({ topic: each.topic }, removed);
+      log.warn({ ...place(each), removed }, 'redis brought finished jobs back; they were removed');
+    }
+    if (!isLoss) return;
+    each.recovery = new Recovery({ at: clock.now(), reached, left }, each.recovery);
+    log.warn({ ...place(each), reached, left }, 'redis has lost jobs; enqueueing again what is not finished');
+  }
+
+  /** Tells of each loss that has been made good since. */
+  tellRecovered(): void {
+    const { log, metrics, clock, onLoss } = this.#options;
+    for (const each of this.all) {
+      const loss = each.isReady ? each.recovery?.made(each, clock.now()) : undefined;
+      if (loss === undefined) continue;
+      each.recovery = undefined;
+      metrics.lossesRecovered.inc({ topic: each.topic, kind: loss.kind });
+      metrics.jobsEnqueuedAgain.inc({ topic: each.topic }, loss.enqueuedAgain);
+      log.warn({ ...loss, at: undefined }, 'a loss of redis is made good');
+      onLoss?.(loss);
+    }
   }
 
   #tellHalted(each: HeldPartition): void {

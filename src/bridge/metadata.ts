@@ -1,34 +1,47 @@
 /**
- * What Sluice writes beside a committed offset: `sluice1;<generation>;<fingerprint>;<finished>;<crc>`.
- * `finished` is kept for the ranges above the committed offset and may be empty. Kafka stores up to 4,096 bytes.
- * Text that is not ours, or does not match its checksum, reads as `foreign`; it is never half believed.
+ * What Sluice writes beside a committed offset: `sluice1;<generation>;<fingerprint>;<reached>;<finished>;<crc>`.
+ * Kafka stores 4,096 bytes by default; ours take up to 4,000. Text that is not ours, or does not match its checksum,
+ * reads as `foreign`; it is never half believed.
  */
 import { crc32 } from 'node:zlib';
+import { decodeFinished, encodeFinished } from './finished.ts';
+import type { Range } from './range-set.ts';
 
 export interface CommitMetadata {
   /** Part of the job ids; raised when an operator resets a topic made anew. */
   readonly generation: number;
   /** Says which shard a record goes to; see fingerprint.ts. */
   readonly fingerprint: string;
+  /** The last offset that was enqueued on every shard when this was written, -1 for none: a Redis below it has lost something. */
+  readonly reached: number;
+  /** Finished offsets above the committed one, in order; the topmost may be missing. */
+  readonly finished: readonly Range[];
 }
 
-const FORMAT = /^sluice1;(\d{1,9});([0-9a-f]{1,64});([^;]*);([0-9a-f]{8})$/;
+const MOST_CHARS = 4_000;
+const CHECKSUM_CHARS = 8;
+const FORMAT = /^sluice1;(\d{1,9});([0-9a-f]{1,64});(-1|\d{1,16});([^;]*);([0-9a-f]{8})$/;
 
-export function encodeMetadata({ generation, fingerprint }: CommitMetadata): string {
-  const body = `sluice1;${generation};${fingerprint};`;
-  return `${body};${checksum(body)}`;
+/** `committed`: the offset that it is written beside. */
+export function encodeMetadata(committed: number, metadata: CommitMetadata): string {
+  const { generation, fingerprint, reached, finished } = metadata;
+  const head = `sluice1;${generation};${fingerprint};${reached};`;
+  const room = MOST_CHARS - head.length - 1 - CHECKSUM_CHARS;
+  const body = `${head}${encodeFinished(committed, finished, room)};`;
+  return body + checksum(body);
 }
 
-/** `none` for an empty text, `foreign` for one that Sluice did not write. */
-export function decodeMetadata(text: string): CommitMetadata | 'none' | 'foreign' {
+/** `none` for an empty text, `foreign` for one that Sluice did not write beside this offset. */
+export function decodeMetadata(committed: number, text: string): CommitMetadata | 'none' | 'foreign' {
   if (text === '') return 'none';
-  const match = FORMAT.exec(text);
+  const match = text.length <= MOST_CHARS ? FORMAT.exec(text) : null;
   if (match === null) return 'foreign';
-  const [, generation, fingerprint, , crc] = match as unknown as [string, string, string, string, string];
-  if (checksum(text.slice(0, -9)) !== crc) return 'foreign';
-  return { generation: Number(generation), fingerprint };
+  const [, generation, fingerprint, reached, finishedText, crc] = match as unknown as [string, ...string[]];
+  const finished = decodeFinished(committed, finishedText ?? '');
+  if (checksum(text.slice(0, -CHECKSUM_CHARS)) !== crc || finished === undefined) return 'foreign';
+  return { generation: Number(generation), fingerprint: fingerprint ?? '', reached: Number(reached), finished };
 }
 
 function checksum(body: string): string {
-  return crc32(body).toString(16).padStart(8, '0');
+  return crc32(body).toString(16).padStart(CHECKSUM_CHARS, '0');
 }

@@ -2,11 +2,9 @@
  * A set of offsets as half-open ranges [start, end), in order, not touching. Grows only.
  * Adding costs the ranges that are passed over; the ledger adds near one place, so that is few.
  */
+import type { Range } from '../queue/sink.ts';
 
-export interface Range {
-  readonly start: number;
-  readonly end: number;
-}
+export type { Range };
 
 export class RangeSet {
   #ranges: Range[];
@@ -29,6 +27,24 @@ export class RangeSet {
   nextMissing(offset: number): number {
     const range = this.#ranges[this.#firstEndingAfter(offset)];
     return range !== undefined && range.start <= offset ? range.end : offset;
+  }
+
+  /** How many offsets of [start, end) are not in the set. */
+  missingIn(start: number, end: number): number {
+    let missing = Math.max(0, end - start);
+    for (let i = this.#firstEndingAfter(start); (this.#ranges[i]?.start ?? end) < end; i++) {
+      const range = this.#ranges[i] as Range;
+      missing -= Math.min(range.end, end) - Math.max(range.start, start);
+    }
+    return missing;
+  }
+
+  /** What lies above `offset`, cut there. */
+  rangesAbove(offset: number): Range[] {
+    const from = offset + 1;
+    return this.#ranges
+      .slice(this.#firstEndingAfter(from))
+      .map(({ start, end }) => ({ start: Math.max(start, from), end }));
   }
 
   add(start: number, end: number): void {
@@ -63,4 +79,17 @@ export class RangeSet {
     }
     return low;
   }
+}
+
+/** The offsets that are in both; the arguments are in order and do not touch. */
+export function intersect(one: readonly Range[], other: readonly Range[]): Range[] {
+  const common: Range[] = [];
+  for (let i = 0, k = 0; i < one.length && k < other.length; ) {
+    const [a, b] = [one[i] as Range, other[k] as Range];
+    const [start, end] = [Math.max(a.start, b.start), Math.min(a.end, b.end)];
+    if (start < end) common.push({ start, end });
+    if (a.end < b.end) i += 1;
+    else k += 1;
+  }
+  return common;
 }

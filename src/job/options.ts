@@ -1,26 +1,27 @@
 /**
  * The options of a job in BullMQ's stored form, the same for a job from Kafka and a direct one.
- * A stock worker honours attempts and backoff (without the ceiling, which BullMQ does not know);
- * dead jobs are kept until their letter is written, finished ones are not kept at all, so that
- * nobody's history is trimmed by ours.
+ * A stock worker honours attempts and backoff (without the ceiling, which BullMQ does not know).
+ * Dead jobs are kept until their letter is written. Completed ones are not kept, so that nobody's history is trimmed by
+ * ours; those from Kafka are kept until the bridge has seen them completed, or they would look like removed ones.
  */
 import type { Job, JobAbout } from './job.ts';
 
 export interface BullOptions {
   readonly attempts: number;
   readonly backoff: { readonly type: 'exponential'; readonly delay: number; readonly jitter: number };
-  readonly removeOnComplete: true;
+  readonly removeOnComplete: boolean;
   readonly removeOnFail: false;
   readonly delay?: number;
   readonly priority?: number;
   readonly sl: Job['about'];
 }
 
-export function bullOptions(job: Job): BullOptions {
+/** `isSettled`: whether a bridge waits to see the job completed, and takes it away then. */
+export function bullOptions(job: Job, isSettled: boolean): BullOptions {
   return {
     attempts: job.attempts,
     backoff: { type: 'exponential', delay: job.backoff.baseMs, jitter: 1 },
-    removeOnComplete: true,
+    removeOnComplete: !isSettled,
     removeOnFail: false,
     ...(job.delayMs > 0 && { delay: job.delayMs }),
     ...(job.priority > 0 && { priority: job.priority }),

@@ -6,6 +6,12 @@
 import type { Job, JobAbout } from '../job/job.ts';
 import type { LedgerName } from '../redis/keys.ts';
 
+/** A stretch of offsets, the end exclusive. */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** A partition's ledger in one shard, in the hands of one bridge. */
 export interface Claim {
   readonly ledger: LedgerName;
@@ -65,6 +71,26 @@ export interface DeadJob {
   readonly queue: string;
 }
 
+/** A stretch of offsets [start, end) and how many of them are unsettled. */
+export interface Block {
+  readonly start: number;
+  readonly end: number;
+  readonly unsettled: number;
+}
+
+/** Speaks for every offset of [from, end): those in no block are settled in this shard. */
+export interface Counted {
+  readonly status: 'ok';
+  readonly enqueued: number;
+  readonly usedBytes: number;
+  readonly from: number;
+  readonly end: number;
+  /** In order. */
+  readonly blocks: readonly Block[];
+  /** Queues that hold unsettled jobs. */
+  readonly queues: readonly string[];
+}
+
 /** Speaks for every offset of [from, end): those not in `unsettled` are settled in this shard. */
 export interface Inspected {
   readonly status: 'ok';
@@ -73,11 +99,26 @@ export interface Inspected {
   readonly from: number;
   readonly end: number;
   readonly completed: number;
-  /** Not in the queue any more: completed and not kept, or removed by somebody. */
-  readonly absent: number;
+  /** Removed from the queue by somebody else. */
+  readonly gone: number;
   /** In no order; dead ones included. */
   readonly unsettled: readonly number[];
   readonly dead: readonly DeadJob[];
+}
+
+/** What became of jobs that were said to be finished; the others are not. */
+export interface Settled {
+  readonly status: 'ok';
+  readonly usedBytes: number;
+  readonly settled: readonly number[];
+  readonly dead: readonly number[];
+}
+
+/** Jobs that a queue lists as finished, oldest first. */
+export interface FinishedPage {
+  readonly ids: readonly string[];
+  /** Where the next page begins. */
+  readonly next: number;
 }
 
 /** What a letter tells about a dead job. */
@@ -108,8 +149,24 @@ export interface Sink {
   claim(ledger: LedgerName, generation: number): Promise<Claim | { readonly status: 'corrupt' }>;
   /** `expected`: the offset that the caller believes the ledger to stand at, at least. */
   enqueue(claim: Claim, expected: number, batch: Batch): Promise<Enqueued | Refused | Fenced>;
-  /** Looks at about `budget` jobs from the offset `from` (rounded down to a chunk) upwards. */
+  /**
+   * Removes the jobs of finished offsets that a restored Redis brought back (rule 6), and lets workers run the rest.
+   * `finished` is in order, not touching. Answers how many it removed.
+   */
+  reconcile(
+    claim: Claim,
+    finished: readonly Range[],
+  ): Promise<{ readonly status: 'ok'; readonly removed: number } | Fenced>;
+  /** Counts about `budget` blocks from the offset `from` (rounded down to a block) upwards; looks at no job. */
+  count(claim: Claim, expected: number, from: number, budget: number): Promise<Counted | Fenced>;
+  /** Lists what is unsettled among about `budget` jobs from the offset `from` upwards; looks at no job. */
+  list(claim: Claim, expected: number, from: number, budget: number): Promise<Inspected | Fenced>;
+  /** As `list`, and settles the jobs among them that are completed or gone. */
   inspect(claim: Claim, expected: number, from: number, budget: number): Promise<Inspected | Fenced>;
+  /** Settles those of a queue's jobs that are completed indeed. */
+  settle(claim: Claim, expected: number, queue: string, offsets: readonly number[]): Promise<Settled | Fenced>;
+  /** Ids that a queue lists as completed or failed, from a place that an earlier page gave; 0 is the beginning. */
+  finishedSince(queue: string, state: 'completed' | 'failed', since: number): Promise<FinishedPage>;
   /** What became of a dead job; undefined when it is not there any more. */
   report(claim: Claim, dead: DeadJob): Promise<DeadJobReport | undefined>;
   /** Removes a dead job whose letter is written; false when it lives again. */

@@ -24,6 +24,11 @@ export function ledgerKey(name: LedgerName, tag = ''): string {
   return `${root}:ledger:${name.cluster}:${name.group}:${name.topic}:${name.partition}`;
 }
 
+/** Hash of a shard: the ledger of each partition that was claimed there, by the prefix of its job ids. */
+export function sourcesKey(tag = ''): string {
+  return tag === '' ? `${ROOT}:sources` : `${ROOT}:{${tag}}:sources`;
+}
+
 /** Ids of those that beat, scored by their last beat. */
 export function beaconsKey(group: string): string {
   return `${ROOT}:alive:${group}`;

@@ -141,7 +141,7 @@ async function throughBullMq(jobs: readonly Job[], prepare?: Prepare): Promise<u
   for (const [offset, each] of jobs.entries()) {
     const { delayMs, priority, timestamp } = each;
     const options = {
-      ...bullOptions(each),
+      ...bullOptions(each, true),
       jobId: `k~t~0~0~${offset}`,
       timestamp,
       ...(delayMs > 0 && { delay: delayMs }),

@@ -5,7 +5,7 @@ import type { Job } from '../../src/job/job.ts';
 import { silentLog } from '../../src/log.ts';
 import { leanAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink } from '../../src/queue/bullmq/sink.ts';
-import type { Claim, Inspected, Sink } from '../../src/queue/sink.ts';
+import type { Claim, Counted, Inspected, Sink } from '../../src/queue/sink.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -162,10 +162,11 @@ describe('looking', () => {
     await sink.enqueue(claim, -1, batch(0, 9));
     await redis.del('bull:mail:k~t~0~0~3');
     await redis.hset('bull:mail:k~t~0~0~4', 'finishedOn', '1');
+    await redis.zadd('bull:mail:completed', 1, 'k~t~0~0~4');
     await redis.hset('bull:mail:k~t~0~0~5', { finishedOn: '1', failedReason: 'no' });
     await redis.zadd('bull:mail:failed', 1, 'k~t~0~0~5');
     await redis.hset('bull:mail:k~t~0~0~6', 'failedReason', 'between attempts');
-    expect(await look()).toMatchObject({ end: 10, completed: 1, absent: 1, dead: [{ offset: 5, queue: 'mail' }] });
+    expect(await look()).toMatchObject({ end: 10, completed: 1, gone: 1, dead: [{ offset: 5, queue: 'mail' }] });
     expect([...(await look()).unsettled].sort()).toEqual([0, 1, 2, 5, 6, 7, 8, 9]);
   });
 
@@ -188,7 +189,7 @@ describe('looking', () => {
   it('keeps no keys for what is settled', async () => {
     await sink.enqueue(claim, -1, batch(0, 1_200));
     for (const key of await jobKeys()) await redis.del(key);
-    expect(await look()).toMatchObject({ absent: 1_201, unsettled: [] });
+    expect(await look()).toMatchObject({ gone: 1_201, unsettled: [] });
     expect((await redis.keys(`${KEY}*`)).sort()).toEqual([KEY]);
   });
 
@@ -200,5 +201,101 @@ describe('looking', () => {
     expect(await sink.bury(claim, 1, { offset: 1, queue: 'mail' })).toBe(false);
     expect(await redis.keys('bull:mail:k~*')).toEqual(['bull:mail:k~t~0~0~1']);
     expect((await look()).unsettled).toEqual([1]);
+  });
+});
+
+describe('counting and listing', () => {
+  it('counts blocks of offsets without a look at a job, and lists what is unsettled in them', async () => {
+    await sink.enqueue(claim, -1, { jobs: [...batch(3, 4).jobs, ...batch(600, 601, 'other').jobs], last: 2_000 });
+    await redis.del('bull:mail:k~t~0~0~3');
+    expect(await sink.count(claim, 0, 0, 100)).toMatchObject({
+      end: 2_001,
+      blocks: [
+        { start: 0, end: 512, unsettled: 2 },
+        { start: 512, end: 1_024, unsettled: 2 },
+      ],
+      queues: ['mail', 'other'],
+    });
+    const listed = (await sink.list(claim, 0, 0, 10_000)) as Inspected;
+    expect([listed.end, listed.gone, [...listed.unsettled].sort()]).toEqual([2_001, 0, [3, 4, 600, 601]]);
+  });
+
+  it('counts so many blocks and says how far', async () => {
+    await sink.enqueue(claim, -1, batch(0, 2_000));
+    const counted = (await sink.count(claim, 0, 600, 2)) as Counted;
+    expect([counted.from, counted.end, counted.blocks.length]).toEqual([512, 1_536, 2]);
+  });
+
+  it('settles what a queue lists as completed, takes the job away, and tells what is dead', async () => {
+    await sink.enqueue(claim, -1, batch(0, 5));
+    await redis.zadd('bull:mail:completed', 1, 'k~t~0~0~1', 2, 'k~t~0~0~4', 3, 'foreign');
+    await redis.zadd('bull:mail:failed', 5, 'k~t~0~0~2');
+    const { ids, next } = await sink.finishedSince('mail', 'completed', 0);
+    expect(ids).toEqual(['k~t~0~0~1', 'k~t~0~0~4', 'foreign']);
+    expect(next).toBe(0);
+    expect(await sink.settle(claim, 0, 'mail', [0, 1, 2, 4])).toMatchObject({ settled: [1, 4], dead: [2] });
+    expect(await redis.zrange('bull:mail:completed', '0', '-1')).toEqual(['foreign']);
+    expect((await sink.list(claim, 0, 0, 100)) as Inspected).toMatchObject({ unsettled: [0, 2, 3, 5] });
+    expect(await redis.exists('bull:mail:k~t~0~0~1', 'bull:mail:k~t~0~0~4')).toBe(0);
+  });
+});
+
+describe('reconciling', () => {
+  const claimAgain = async () => (await sink.claim(LEDGER, 0)) as Claim;
+
+  it('is over at once where nothing is unsettled', async () => {
+    expect(claim.isReconciled).toBe(false);
+    expect(await sink.reconcile(claim, [{ start: 0, end: 100 }])).toEqual({ status: 'ok', removed: 0 });
+    expect((await claimAgain()).isReconciled).toBe(true);
+  });
+
+  it('removes the jobs of finished offsets in any state, and nothing else', async () => {
+    await sink.enqueue(claim, -1, batch(0, 1_400));
+    const id = (offset: number) => `k~t~0~0~${offset}`;
+    const into = (place: string, offset: number) =>
+      Promise.all([redis.lrem('bull:mail:wait', 1, id(offset)), redis.zadd(`bull:mail:${place}`, '1', id(offset))]);
+    await Promise.all([into('delayed', 1), into('failed', 2), into('prioritized', 3), into('completed', 1_399)]);
+    await redis.lrem('bull:mail:wait', 1, id(4));
+    await redis.lpush('bull:mail:active', id(4));
+    await redis.set(`bull:mail:${id(4)}:lock`, 'token');
+    const finished = [
+      { start: 0, end: 5 },
+      { start: 510, end: 515 },
+      { start: 700, end: 701 },
+      { start: 1_399, end: 1_400 },
+      { start: 5_000, end: 6_000 },
+    ];
+    expect(await sink.reconcile(claim, finished)).toEqual({ status: 'ok', removed: 12 });
+    const listed = (await sink.list(claim, 0, 0, 10_000)) as Inspected;
+    expect(listed.unsettled.length).toBe(1_401 - 12);
+    expect((await jobKeys()).length).toBe(1_401 - 12);
+    expect(await redis.llen('bull:mail:wait')).toBe(1_401 - 12);
+    expect(await redis.exists('bull:mail:active', 'bull:mail:delayed', 'bull:mail:failed', 'bull:mail:completed')).toBe(
+      0,
+    );
+  });
+
+  it('takes more ranges than go into one call, and more removals', async () => {
+    await sink.enqueue(claim, -1, batch(0, 5_999));
+    const finished = Array.from({ length: 3_000 }, (_, i) => ({ start: 2 * i, end: 2 * i + 1 }));
+    expect(await sink.reconcile(claim, finished)).toEqual({ status: 'ok', removed: 3_000 });
+    const listed = (await sink.list(claim, 0, 0, 10_000)) as Inspected;
+    expect(listed.unsettled.every((offset) => offset % 2 === 1)).toBe(true);
+    expect((await claimAgain()).isReconciled).toBe(true);
+  });
+
+  it('is for the owner only, and for the history that was claimed', async () => {
+    await claimAgain();
+    expect(await sink.reconcile(claim, [])).toMatchObject({ status: 'disowned' });
+    const later = await claimAgain();
+    expect(await sink.reconcile({ ...later, incarnation: 'another' }, [])).toMatchObject({ status: 'reborn' });
+    expect((await claimAgain()).isReconciled).toBe(false);
+  });
+
+  it('writes nothing where a key of the queue holds something else', async () => {
+    await sink.enqueue(claim, -1, batch(0, 4));
+    await redis.set('bull:mail:delayed', 'x');
+    expect(await sink.reconcile(claim, [{ start: 0, end: 5 }])).toMatchObject({ status: 'corrupt' });
+    expect((await jobKeys()).length).toBe(5);
   });
 });

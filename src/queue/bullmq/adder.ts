@@ -4,29 +4,23 @@
  * and right by construction.
  */
 import { createHash } from 'node:crypto';
-import { createRequire } from 'node:module';
 import type { Log } from '../../log.ts';
 import { lua } from '../../redis/script.ts';
+import { asFunction, stockText } from './stock-scripts.ts';
 
-interface BullScript {
-  readonly content: string;
-}
-
-const SCRIPTS = { addStandardJob: 9, addPrioritizedJob: 9, addDelayedJob: 6 } as const;
+const NAMES = ['addStandardJob', 'addPrioritizedJob', 'addDelayedJob'] as const;
 
 /** Digest of the three scripts that add-bullmq.lua stands for (BullMQ 6.7.0). */
 const TESTED_DIGEST = '1e13bdc9ceabf138';
 
 /** The installed BullMQ's text of the scripts that add a job, by name. */
-export function installedScripts(): Record<keyof typeof SCRIPTS, string> {
-  const require = createRequire(import.meta.url);
-  const load = (name: keyof typeof SCRIPTS) =>
-    (require(`bullmq/dist/cjs/scripts/${name}-${SCRIPTS[name]}.js`) as Record<string, BullScript>)[name]?.content ?? '';
-  return {
-    addStandardJob: load('addStandardJob'),
-    addPrioritizedJob: load('addPrioritizedJob'),
-    addDelayedJob: load('addDelayedJob'),
-  };
+export function installedScripts(): Record<(typeof NAMES)[number], string> {
+  const [addStandardJob, addPrioritizedJob, addDelayedJob] = NAMES.map((name) => stockText(name)) as [
+    string,
+    string,
+    string,
+  ];
+  return { addStandardJob, addPrioritizedJob, addDelayedJob };
 }
 
 export function digestOf(scripts: Record<string, string>): string {
@@ -35,7 +29,7 @@ export function digestOf(scripts: Record<string, string>): string {
 
 /** Each of BullMQ's scripts as a function of its KEYS and ARGV, behind the adder's three names. */
 export function stockAdder(scripts = installedScripts()): string {
-  const functions = Object.entries(scripts).map(([name, text]) => `local function ${name}(KEYS, ARGV)\n${text}\nend`);
+  const functions = NAMES.map((name) => asFunction(name, scripts[name]));
   return [...functions, lua('add-bullmq-checks'), lua('add-bullmq-stock')].join('\n');
 }
 

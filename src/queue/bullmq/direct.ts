@@ -49,6 +49,6 @@ function bulkJob(job: Job) {
   return {
     name: job.name,
     data: JSON.parse(job.data) as unknown,
-    opts: { ...bullOptions(job), timestamp: job.timestamp },
+    opts: { ...bullOptions(job, false), timestamp: job.timestamp },
   };
 }

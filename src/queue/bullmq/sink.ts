@@ -4,17 +4,41 @@
  */
 import { randomUUID } from 'node:crypto';
 import { jobIdPrefix } from '../../job/identity.ts';
-import { aboutIn, bullOptions } from '../../job/options.ts';
+import { bullOptions } from '../../job/options.ts';
 import { disconnect, type Redis, redisError } from '../../redis/connection.ts';
 import { ledgerKey } from '../../redis/keys.ts';
 import { lua, runScript, type Script, script } from '../../redis/script.ts';
-import type { Batch, Claim, DeadJobReport, Fenced, FenceStatus, Inspected, Refused, Sink } from '../sink.ts';
+import type { Batch, Claim, Range, Sink } from '../sink.ts';
 import { parseInfo } from './info.ts';
+import {
+  CHUNK,
+  type CountReply,
+  counted,
+  deadJobReport,
+  fenced,
+  finishedPage,
+  type InspectReply,
+  inspected,
+  REPORTED,
+  rangesFrom,
+  refusal,
+  type SettleReply,
+  settled,
+} from './replies.ts';
 
 const LEDGER = lua('ledger');
 const CLAIM = script(LEDGER, lua('claim'));
-const INSPECT = script(LEDGER, lua('inspect-bullmq'));
-const BURY = script(LEDGER, lua('bury-bullmq'));
+const COUNT = script(LEDGER, lua('count-unsettled'));
+const REMOVE = lua('remove-bullmq');
+const RECONCILE = script(LEDGER, REMOVE, lua('reconcile-bullmq'));
+const INSPECT = script(LEDGER, REMOVE, lua('inspect-bullmq'));
+const SETTLE = script(LEDGER, REMOVE, lua('settle-bullmq'));
+const BURY = script(LEDGER, REMOVE, lua('bury-bullmq'));
+
+/** A script must not hold Redis for long: so many jobs are removed, and so many ranges told, in one. */
+const REMOVALS_A_CALL = 200;
+const RANGES_A_CALL = 1_000;
+const FINISHED_A_PAGE = 2_000;
 
 /** Puts an adder into the enqueue script; see add-bullmq.lua for what it must define. */
 export function enqueueScript(adder: string): Script {
@@ -48,6 +72,13 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
     }
   }
 
+  async function look(claim: Claim, expected: number, from: number, budget: number, isDeep: '0' | '1') {
+    const chunk = Math.floor(from / CHUNK);
+    const about = [idPrefix(claim), `${prefix}:`, chunk, budget, isDeep];
+    const reply = await run<InspectReply>(INSPECT, claim, expected, ...about);
+    return reply[0] === 'ok' ? inspected(reply, chunk * CHUNK) : fenced(reply[0], reply[1]);
+  }
+
   return {
     name,
 
@@ -56,7 +87,7 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
       const [status, enqueued, incarnation, reconciled] = await call<[string, number, string, string]>(
         CLAIM,
         [ledgerKey(ledger)],
-        [token],
+        [token, jobIdPrefix(ledger.topic, generation, ledger.partition)],
       );
       if (status !== 'ok') return { status: 'corrupt' };
       return { ledger, generation, token, incarnation, enqueued, isReconciled: reconciled === incarnation };
@@ -77,10 +108,50 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
       return { status, enqueued, usedBytes, created, existed, depth };
     },
 
-    async inspect(claim, expected, from, budget) {
+    async reconcile(claim, finished) {
+      let removed = 0;
+      for (let chunk = 0, rest = finished; chunk >= 0; rest = rangesFrom(rest, chunk * CHUNK)) {
+        const told = rest.slice(0, RANGES_A_CALL);
+        const limit = told.length < rest.length ? (told.at(-1) as Range).end : Number.MAX_SAFE_INTEGER;
+        const pairs = told.flatMap(({ start, end }) => [start, end]);
+        const about = [idPrefix(claim), `${prefix}:`, chunk, REMOVALS_A_CALL, limit];
+        const reply = await run<[string, number, string, number, number]>(
+          RECONCILE,
+          claim,
+          claim.enqueued,
+          ...about,
+          ...pairs,
+        );
+        if (reply[0] !== 'ok') return fenced(reply[0], reply[1]);
+        removed += reply[3];
+        chunk = reply[4];
+      }
+      return { status: 'ok', removed };
+    },
+
+    async count(claim, expected, from, budget) {
       const chunk = Math.floor(from / CHUNK);
-      const reply = await run<InspectReply>(INSPECT, claim, expected, idPrefix(claim), `${prefix}:`, chunk, budget);
-      return reply[0] === 'ok' ? inspected(reply, chunk * CHUNK) : fenced(reply[0], reply[1]);
+      const reply = await run<CountReply>(COUNT, claim, expected, chunk, budget);
+      return reply[0] === 'ok' ? counted(reply, chunk * CHUNK) : fenced(reply[0], reply[1]);
+    },
+
+    list: (claim, expected, from, budget) => look(claim, expected, from, budget, '0'),
+    inspect: (claim, expected, from, budget) => look(claim, expected, from, budget, '1'),
+
+    async settle(claim, expected, queue, offsets) {
+      const about = [idPrefix(claim), queuePrefix(queue), queue];
+      const reply = await run<SettleReply>(SETTLE, claim, expected, ...about, ...offsets);
+      return reply[0] === 'ok' ? settled(reply) : fenced(reply[0], reply[1]);
+    },
+
+    async finishedSince(queue, state, since) {
+      const key = `${queuePrefix(queue)}${state}`;
+      try {
+        const found = await redis.zrange(key, since, '+inf', 'BYSCORE', 'LIMIT', 0, FINISHED_A_PAGE, 'WITHSCORES');
+        return finishedPage(found as string[], since, FINISHED_A_PAGE);
+      } catch (error) {
+        throw redisError(name, error);
+      }
     },
 
     async report(claim, { offset, queue }) {
@@ -126,9 +197,6 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
   };
 }
 
-/** Offsets of one chunk are kept as one Redis set of numbers below 512, which Redis stores in two bytes each. */
-const CHUNK = 512;
-
 function idPrefix({ ledger, generation }: Claim): string {
   return jobIdPrefix(ledger.topic, generation, ledger.partition);
 }
@@ -142,56 +210,9 @@ function batchArguments({ jobs }: Batch, queuePrefix: (queue: string) => string)
       index = queues.size + 1;
       queues.set(job.queue, index);
     }
-    const options = JSON.stringify(bullOptions(job));
+    const options = JSON.stringify(bullOptions(job, true));
     body.push(offset, index, job.name, job.data, options, job.timestamp, job.delayMs, job.priority);
   }
   const head = [...queues.keys()].flatMap((queue) => [queue, queuePrefix(queue)]);
   return [queues.size, ...head, ...body];
-}
-
-function fenced(status: string, enqueued: number): Fenced {
-  return { status: status as FenceStatus, enqueued };
-}
-
-function refusal(reply: readonly unknown[]): Refused {
-  return { status: 'refused', queue: String(reply[2]), why: String(reply[3]) };
-}
-
-type InspectReply = [string, number, string, number, number, number, number, number[], string[]];
-
-function inspected(reply: InspectReply, from: number): Inspected {
-  const [, enqueued, , usedBytes, end, completed, absent, unsettled, dead] = reply;
-  const deadJobs = dead.flatMap((text, i) => (i % 2 === 0 ? [{ offset: Number(text), queue: dead[i + 1] ?? '' }] : []));
-  return { status: 'ok', enqueued, usedBytes, from, end, completed, absent, unsettled, dead: deadJobs };
-}
-
-/** BullMQ's fields of a job; `atm`: attempts made. */
-const REPORTED = ['name', 'data', 'opts', 'failedReason', 'stacktrace', 'atm', 'timestamp', 'finishedOn'] as const;
-
-function deadJobReport(fields: readonly (string | null)[]): DeadJobReport | undefined {
-  const [name, data, options, reason, stacks, attempts, timestamp, finishedOn] = fields;
-  if (typeof name !== 'string') return undefined;
-  return {
-    name,
-    data: data ?? '',
-    about: aboutIn(parsed(options)) ?? {},
-    reason: reason ?? '',
-    stack: lastStack(parsed(stacks)),
-    attempts: Number(attempts ?? 0),
-    createdAt: Number(timestamp ?? 0),
-    failedAt: Number(finishedOn ?? 0),
-  };
-}
-
-/** BullMQ keeps the stacks of all attempts as an array, the newest last. */
-function lastStack(stacks: unknown): string {
-  return Array.isArray(stacks) ? String(stacks.at(-1) ?? '') : '';
-}
-
-function parsed(text: string | null | undefined): unknown {
-  try {
-    return JSON.parse(text ?? 'null');
-  } catch {
-    return undefined;
-  }
 }

@@ -7,12 +7,9 @@ local refused, enqueued, present = refusal(base, ARGV[1], ARGV[2], tonumber(ARGV
 if refused then return refused end
 
 local id, prefix, queue, offset = ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
-if not is_of_type(prefix .. 'failed', 'zset') or redis.call('ZREM', prefix .. 'failed', id) == 0 then
+if misplaced(prefix) or not redis.call('ZSCORE', prefix .. 'failed', id) then
   return { 'ok', enqueued, present, 0 }
 end
-local job = prefix .. id
-redis.call('DEL', job, job .. ':logs', job .. ':lock', job .. ':dependencies', job .. ':processed', job .. ':failed',
-  job .. ':unsuccessful')
-redis.call('XADD', prefix .. 'events', '*', 'event', 'removed', 'jobId', id, 'prev', 'failed')
+remove_job(prefix, id)
 settle(base, string.format('%.0f', math.floor(offset / CHUNK)), queue, { offset % CHUNK })
 return { 'ok', enqueued, present, 1 }

@@ -2,46 +2,54 @@
 -- Whole chunks are looked at, over all their queues, so that the answer speaks for a range without holes.
 --
 -- KEYS: ledger. ARGV: owner, incarnation, expected offset, job id prefix, queue prefix `bull:`, first chunk,
--- jobs to look at (the last chunk is finished beyond it).
+-- jobs to look at (the last chunk is finished beyond it), '1' to look at the jobs themselves, '0' to list what is
+-- unsettled.
 -- Returns {status, enqueued, incarnation, used memory, end (looked at every offset of [first chunk * 512, end)),
---          completed, absent, [unsettled offset...], [dead offset, queue, ...]}.
+--          completed, gone, [unsettled offset...], [dead offset, queue, ...]}.
 
 local base = KEYS[1]
 local refused, enqueued, present = refusal(base, ARGV[1], ARGV[2], tonumber(ARGV[3]))
 if refused then return refused end
 
-local id_prefix, queue_prefix, first, budget = ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
-local completed, absent = 0, 0
+local id_prefix, queue_prefix, first, budget, is_deep = ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
+local completed, gone = 0, 0
 local unsettled, dead = {}, {}
 
 -- 'waiting' stands for every state that is not final.
 local function state_of(prefix, id)
   local job = redis.pcall('HMGET', prefix .. id, 'name', 'finishedOn')
   if job.err then return 'waiting' end
-  if not job[1] then return 'absent' end
+  if not job[1] then return 'gone' end
   if not job[2] then return 'waiting' end
   if redis.call('ZSCORE', prefix .. 'failed', id) then return 'dead' end
-  return 'completed'
+  return redis.call('ZSCORE', prefix .. 'completed', id) and 'completed' or 'waiting'
+end
+
+local function keep(offset, queue, state)
+  unsettled[#unsettled + 1] = tonumber(offset)
+  if state ~= 'dead' then return end
+  dead[#dead + 1] = offset
+  dead[#dead + 1] = queue
 end
 
 local function look_at(chunk, queue)
   local prefix = queue_prefix .. queue .. ':'
+  local can_look = is_deep and not misplaced(prefix)
   local slots = redis.call('SMEMBERS', chunk_key(base, chunk, queue))
-  local settled = {}
+  local settled, done = {}, {}
   for _, slot in ipairs(slots) do
     local offset = string.format('%.0f', tonumber(chunk) * CHUNK + tonumber(slot))
-    local state = state_of(prefix, id_prefix .. offset)
-    if state == 'completed' then completed = completed + 1 elseif state == 'absent' then absent = absent + 1 end
-    if state == 'completed' or state == 'absent' then
+    local id = id_prefix .. offset
+    local state = can_look and state_of(prefix, id) or 'waiting'
+    if state == 'completed' then done[#done + 1] = id elseif state == 'gone' then gone = gone + 1 end
+    if state == 'completed' or state == 'gone' then
       settled[#settled + 1] = slot
     else
-      unsettled[#unsettled + 1] = tonumber(offset)
-      if state == 'dead' then
-        dead[#dead + 1] = offset
-        dead[#dead + 1] = queue
-      end
+      keep(offset, queue, state)
     end
   end
+  completed = completed + #done
+  remove_completed(prefix, done)
   if #settled > 0 or #slots == 0 then
     settle(base, chunk, queue, #settled > 0 and settled or { -1 })
   end
@@ -64,4 +72,4 @@ end
 
 local limit = enqueued + 1
 if stop then limit = math.min(limit, stop * CHUNK) end
-return { 'ok', enqueued, present, used_memory(), limit, completed, absent, unsettled, dead }
+return { 'ok', enqueued, present, used_memory(), limit, completed, gone, unsettled, dead }

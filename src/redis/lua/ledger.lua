@@ -47,3 +47,8 @@ local function settle(base, chunk, queue, settled)
   redis.call('SREM', key, unpack(settled))
   if redis.call('EXISTS', key) == 0 then redis.call('ZREM', base .. ':c', chunk .. ':' .. queue) end
 end
+
+-- Where a worker finds the ledger of a job: one hash of this shard, from job id prefixes to ledgers.
+local function sources_key(base)
+  return string.match(base, '^(.-):ledger:') .. ':sources'
+end

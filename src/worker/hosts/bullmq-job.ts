@@ -5,6 +5,7 @@
 import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq';
 import { backoffDelay } from '../../backoff.ts';
 import type { Outcome, WorkerDefinition } from '../../definition/worker.ts';
+import { sourceOf } from '../../job/identity.ts';
 import { aboutIn } from '../../job/options.ts';
 import { DEFAULT_ATTEMPTS, DEFAULT_BACKOFF } from '../../job/place.ts';
 import type { TakenJob } from '../attempt.ts';
@@ -52,6 +53,8 @@ export function settleOptions(job: Job, definition: WorkerDefinition | undefined
   const attempts = isCount(own) ? own : (definition?.attempts ?? DEFAULT_ATTEMPTS);
   job.opts.attempts = attempts - job.stalledCounter;
   job.opts.stackTraceLimit ??= STACKS_KEPT;
+  // Completing takes the ledger's entry away as well: no bridge needs to see the job completed.
+  if (sourceOf(job.id ?? '') !== undefined) job.opts.removeOnComplete = true;
 }
 
 /** Dead when the job had all its runs and each took its host down; undefined otherwise. After `settleOptions`. */

@@ -7,6 +7,7 @@
 import type { Job } from 'bullmq';
 import type { Outcome } from '../../definition/worker.ts';
 import { messageOf, SluiceError } from '../../errors.ts';
+import { guardedBackend } from '../../queue/bullmq/guarded-backend.ts';
 import type { Redis } from '../../redis/connection.ts';
 import { within } from '../../service.ts';
 import { type AttemptContext, attempt } from '../attempt.ts';
@@ -75,7 +76,7 @@ export function createBullHost(options: BullHostOptions): Host {
   }
 
   function open(): void {
-    const opened = new CarefulWorker(queue, process, {
+    const settings = {
       connection,
       prefix,
       concurrency,
@@ -84,7 +85,8 @@ export function createBullHost(options: BullHostOptions): Host {
       maxStalledCount: STALLS_ALLOWED,
       runRetryDelay: 1_000,
       settings: { backoffStrategy: retryDelay },
-    });
+    };
+    const opened = new CarefulWorker(queue, process, settings, guardedBackend(connection));
     worker = opened;
     opened.on('error', report);
     opened.on('lockRenewalFailed', (ids) => {

@@ -1,0 +1,78 @@
+/**
+ * Dead jobs on their way to the dead-letter topic (rule 14): a job leaves the queue, and counts as finished, only when
+ * Kafka has acked its letter and the job is still dead. A letter that is refused is tried again, and the job stays where
+ * it is until then.
+ */
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { type DeadJob, isFenced } from '../queue/sink.ts';
+import type { HeldPartition, HeldShard } from './held-partition.ts';
+import type { Letters } from './letters.ts';
+
+const AGAIN_AFTER_MS = 2_000;
+
+export interface BurialsOptions {
+  readonly letters: Letters;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** The fence no longer holds. */
+  readonly onFenced: (held: HeldPartition, status: string) => void;
+}
+
+export class Burials {
+  readonly #options: BurialsOptions;
+
+  constructor(options: BurialsOptions) {
+    this.#options = options;
+  }
+
+  add(held: HeldPartition, of: HeldShard, dead: readonly DeadJob[]): void {
+    for (const each of dead) {
+      if (held.dead.has(each.offset)) continue;
+      held.dead.set(each.offset, { job: each, of, tryAt: 0 });
+      void this.#tryNow(held, each.offset);
+    }
+  }
+
+  /** Those whose letter was refused a while ago. */
+  retry(partitions: readonly HeldPartition[]): void {
+    const now = this.#options.clock.now();
+    for (const held of partitions) {
+      for (const [offset, { tryAt }] of held.dead) if (tryAt > 0 && tryAt <= now) void this.#tryNow(held, offset);
+    }
+  }
+
+  async #tryNow(held: HeldPartition, offset: number): Promise<void> {
+    const { log, clock } = this.#options;
+    const dead = held.dead.get(offset);
+    if (dead === undefined) return;
+    held.dead.set(offset, { ...dead, tryAt: 0 });
+    try {
+      await this.#bury(held, dead.of, dead.job);
+      held.dead.delete(offset);
+    } catch (error) {
+      held.dead.set(offset, { ...dead, tryAt: clock.now() + AGAIN_AFTER_MS });
+      log.error(
+        { err: error, topic: held.topic, partition: held.partition, offset },
+        'a dead job waits for its letter',
+      );
+    }
+  }
+
+  async #bury(held: HeldPartition, of: HeldShard, job: DeadJob): Promise<void> {
+    const { letters, metrics, onFenced } = this.#options;
+    const { sink } = of.shard;
+    const isPresent = () => held.isReady && held.shards.includes(of);
+    const report = await sink.report(of.claim, job);
+    if (report === undefined || !isPresent()) return;
+    await letters.bury(held, job, report);
+    if (!isPresent()) return;
+    const buried = await sink.bury(of.claim, of.acked, job);
+    if (isFenced(buried)) return onFenced(held, buried.status);
+    if (!buried || !isPresent()) return;
+    of.finished.add(job.offset, job.offset + 1);
+    metrics.recordsSettled.inc({ topic: held.topic, outcome: 'dead' });
+  }
+}

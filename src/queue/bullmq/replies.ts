@@ -1,0 +1,107 @@
+/** The ledger scripts' answers as data. Scripts answer arrays; their order is in each script's header. */
+import { aboutIn } from '../../job/options.ts';
+import type {
+  Counted,
+  DeadJobReport,
+  Fenced,
+  FenceStatus,
+  FinishedPage,
+  Inspected,
+  Range,
+  Refused,
+  Settled,
+} from '../sink.ts';
+
+/** Offsets of one chunk are kept as one Redis set of numbers below 512, which Redis stores in two bytes each. */
+export const CHUNK = 512;
+
+export function fenced(status: string, enqueued: number): Fenced {
+  return { status: status as FenceStatus, enqueued };
+}
+
+export function refusal(reply: readonly unknown[]): Refused {
+  return { status: 'refused', queue: String(reply[2]), why: String(reply[3]) };
+}
+
+export type CountReply = [string, number, string, number, number, number[], string[]];
+
+export function counted(reply: CountReply, from: number): Counted {
+  const [, enqueued, , usedBytes, end, counts, queues] = reply;
+  const blocks = counts.flatMap((chunk, i) => {
+    const start = chunk * CHUNK;
+    return i % 2 === 0 ? [{ start, end: Math.min(start + CHUNK, end), unsettled: counts[i + 1] ?? 0 }] : [];
+  });
+  return { status: 'ok', enqueued, usedBytes, from, end, blocks, queues };
+}
+
+export type InspectReply = [string, number, string, number, number, number, number, number[], string[]];
+
+export function inspected(reply: InspectReply, from: number): Inspected {
+  const [, enqueued, , usedBytes, end, completed, gone, unsettled, dead] = reply;
+  const deadJobs = dead.flatMap((text, i) => (i % 2 === 0 ? [{ offset: Number(text), queue: dead[i + 1] ?? '' }] : []));
+  return { status: 'ok', enqueued, usedBytes, from, end, completed, gone, unsettled, dead: deadJobs };
+}
+
+/** BullMQ's fields of a job; `atm`: attempts made. */
+export const REPORTED = [
+  'name',
+  'data',
+  'opts',
+  'failedReason',
+  'stacktrace',
+  'atm',
+  'timestamp',
+  'finishedOn',
+] as const;
+
+export function deadJobReport(fields: readonly (string | null)[]): DeadJobReport | undefined {
+  const [name, data, options, reason, stacks, attempts, timestamp, finishedOn] = fields;
+  if (typeof name !== 'string') return undefined;
+  return {
+    name,
+    data: data ?? '',
+    about: aboutIn(parsed(options)) ?? {},
+    reason: reason ?? '',
+    stack: lastStack(parsed(stacks)),
+    attempts: Number(attempts ?? 0),
+    createdAt: Number(timestamp ?? 0),
+    failedAt: Number(finishedOn ?? 0),
+  };
+}
+
+/** BullMQ keeps the stacks of all attempts as an array, the newest last. */
+function lastStack(stacks: unknown): string {
+  return Array.isArray(stacks) ? String(stacks.at(-1) ?? '') : '';
+}
+
+function parsed(text: string | null | undefined): unknown {
+  try {
+    return JSON.parse(text ?? 'null');
+  } catch {
+    return undefined;
+  }
+}
+
+export type SettleReply = [string, number, string, number, number[], number[]];
+
+export function settled(reply: SettleReply): Settled {
+  const [, , , usedBytes, done, dead] = reply;
+  return { status: 'ok', usedBytes, settled: done, dead };
+}
+
+/** Workers' clocks differ a little: a page begins so much before the end of the last one. */
+const OVERLAP_MS = 1_000;
+
+/** `found`: ids with their scores, the times at which they finished. A full page is followed without overlap. */
+export function finishedPage(found: readonly string[], since: number, fullPage: number): FinishedPage {
+  const ids = found.filter((_, i) => i % 2 === 0);
+  const last = Number(found.at(-1) ?? since);
+  if (ids.length < fullPage) return { ids, next: Math.max(since, last - OVERLAP_MS) };
+  return { ids, next: last > since ? last : since + 1 };
+}
+
+/** What of the ranges lies at or above `from`. */
+export function rangesFrom(ranges: readonly Range[], from: number): readonly Range[] {
+  const first = ranges.findIndex(({ end }) => end > from);
+  return first < 0 ? [] : ranges.slice(first);
+}
