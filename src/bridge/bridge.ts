@@ -8,6 +8,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
+import { BUCKETS, type Buckets } from '../job/late.ts';
 import { letterTopic } from '../job/letter.ts';
 import type { Treatment } from '../job/place.ts';
 import { createKafkaAdmin } from '../kafka/admin.ts';
@@ -16,6 +17,7 @@ import type { GroupConsumer, KafkaAdmin } from '../kafka/consumer.ts';
 import { createGroupConsumer } from '../kafka/group-consumer.ts';
 import { createRecordProducer } from '../kafka/record-producer.ts';
 import { createRecordReader } from '../kafka/record-reader.ts';
+import { createTransactor } from '../kafka/transactor.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { QueueConfig } from '../queue/config.ts';
@@ -25,6 +27,7 @@ import type { Service } from '../service.ts';
 import { Burials } from './burials.ts';
 import { commitSettled } from './commit.ts';
 import type { TopicConfig } from './config.ts';
+import { Delays } from './delays.ts';
 import { Flow } from './flow.ts';
 import type { HeldPartition } from './held-partition.ts';
 import { Holdings } from './holdings.ts';
@@ -61,6 +64,8 @@ export interface BridgeOptions {
   readonly onGate?: (view: Shard['view']) => void;
   /** A loss of Redis was made good. */
   readonly onLoss?: (loss: Loss) => void;
+  /** Where late records wait. */
+  readonly buckets?: Buckets;
   /** The bridge cannot go on and should be started anew. */
   readonly onFatal: (error: Error) => void;
 }
@@ -85,7 +90,7 @@ export interface Bridge extends Service {
 }
 
 export function createBridge(options: BridgeOptions): Bridge {
-  const { config, treatment, schemas, log, metrics, clock, onFatal, onGate, onLoss } = options;
+  const { config, treatment, schemas, log, metrics, clock, onFatal, onGate, onLoss, buckets = BUCKETS } = options;
   const topics = Object.keys(config.topics);
   const queues = new Set(Object.keys(config.queues));
   const stopping = new AbortController();
@@ -99,11 +104,21 @@ export function createBridge(options: BridgeOptions): Bridge {
   const letters = createLetters({ producer: letterProducer, origins, schemas, log, metrics, clock });
   const common = { log, metrics, clock, signal };
 
+  const { groupId } = config.kafka;
+  const delays = new Delays({
+    ...common,
+    group: groupId,
+    buckets,
+    held: () => holdings.all,
+    transactor: (id) => createTransactor(config.kafka, log, id),
+    reader,
+    admin,
+  });
+
   const shards = openShards(config, { ...common, queues: () => [...queues], onChange: gateChanged });
   const onQueue = (queue: string) => void queues.add(queue);
-  const plan = planTopics({ config, shards, schemas, treatment, onQueue, letters, metrics, clock });
+  const plan = planTopics({ config, shards, schemas, treatment, onQueue, letters, delays, metrics, clock });
   const consumerOf = (): GroupConsumer => consumer;
-  const { groupId } = config.kafka;
   const onChange = () => flow.regulate();
   const holdings = new Holdings({
     ...common,
@@ -128,6 +143,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       assigned: (assignment) => holdings.assigned(assignment),
       revoked: () => holdings.revoked(),
       records: (batch, control) => flow.records(batch, control),
+      passed: (partition, start, end) => holdings.get(partition)?.passed(start, end),
       outOfRange: (partition) => holdings.outOfRange(partition),
       failed: onFatal,
     },
@@ -165,7 +181,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       await Promise.all([...shards.values()].map((shard) => shard.start()));
       await makeTopics(topics, admin, { ...common, brokers: config.kafka.brokers });
       if (signal.aborted) return;
-      loops.push(settleLoop(), commitLoop());
+      loops.push(settleLoop(), commitLoop(), delays.run());
       await consumer.start();
     },
 
@@ -177,6 +193,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       await settler.round();
       await commitAll();
       await consumer.stop(deadlineMs);
+      await delays.stop();
       await Promise.all([...shards.values()].map((shard) => shard.stop()));
       await Promise.all([letterProducer.stop(1_000), reader.stop(1_000), admin.stop(1_000)]);
     },

@@ -3,6 +3,7 @@
  * topic refuses, while a claim is being made. A held partition is paused; the consumer keeps its place in the group.
  */
 import type { Clock } from '../clock.ts';
+import { messageOf } from '../errors.ts';
 import type { BatchControl, GroupConsumer, RecordBatch } from '../kafka/consumer.ts';
 import type { Log } from '../log.ts';
 import { type FeedEnd, feed } from './feed.ts';
@@ -88,6 +89,10 @@ export class Flow {
     if (end.kind === 'letters') {
       this.#holdBack(each);
       log.error({ err: end.error, topic, partition }, 'dead letter refused; its partition waits');
+    }
+    if (end.kind === 'late') {
+      this.#holdBack(each);
+      log.warn({ topic, partition, reason: messageOf(end.error) }, 'delay topic refused; its partition waits');
     }
   }
 

@@ -125,6 +125,11 @@ export class HeldPartition implements TopicPartition {
     return Math.min(...this.shards.map(({ acked }) => acked));
   }
 
+  /** The log holds nothing that counts in [start, end). */
+  passed(start: number, end: number): void {
+    for (const { finished } of this.shards) finished.add(start, end);
+  }
+
   isFinished(offset: number): boolean {
     return this.shards.every(({ finished }) => finished.has(offset));
   }

@@ -70,6 +70,18 @@ export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TR
         return new Map(answer.map(({ partition, offset }) => [partitionKey({ topic, partition }), Number(offset)]));
       }),
 
+    growTopic: (topic, partitions) =>
+      ask('adding partitions', async () => {
+        const present = (await admin.fetchTopicOffsets(topic)).length;
+        if (present < partitions) await admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] });
+      }),
+
+    deleteBelow: ({ topic, partition }, offset) =>
+      ask('deleting records', async () => {
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+      }),
+
     ensureTopics: (topics) =>
       ask('making topics', async () => {
         const existing = new Set(await admin.listTopics());

@@ -28,6 +28,8 @@ export interface RecordBatch extends TopicPartition {
   readonly records: readonly KafkaRecord[];
   /** The partition's end when the batch was fetched. */
   readonly highWatermark: number;
+  /** The fetch went so far: from the last record to here the log holds nothing that counts, such as marks of transactions. */
+  readonly end: number;
 }
 
 export interface Assignment {
@@ -51,6 +53,8 @@ export interface ConsumerHandlers {
   revoked(epoch: number): void;
   /** One call at a time for a partition; several partitions at once. Only for partitions that are not paused. */
   records(batch: RecordBatch, control: BatchControl): Promise<void>;
+  /** The log holds nothing that counts from `start` to before `end`: marks of transactions, and what they took back. */
+  passed?(partition: TopicPartition, start: number, end: number): void;
   /** The log does not hold the offset that the partition stands at. It is paused, and nothing moves by itself. */
   outOfRange(partition: TopicPartition): void;
   /** The consumer died and will not come back by itself. */
@@ -97,6 +101,10 @@ export interface KafkaAdmin extends Service {
     topics: readonly { topic: string; partitions: number; config?: Record<string, string> }[],
   ): Promise<void>;
   topics(): Promise<readonly string[]>;
+  /** Gives a topic partitions up to this number; more than that stay. */
+  growTopic(topic: string, partitions: number): Promise<void>;
+  /** Lets Kafka delete the records of a partition below the offset. */
+  deleteBelow(of: TopicPartition, offset: number): Promise<void>;
 }
 
 export interface OutgoingRecord {
@@ -111,6 +119,21 @@ export interface OutgoingRecord {
 /** Idempotent, acks of all in-sync replicas. Resolves when Kafka has acked every record; rejects otherwise. */
 export interface RecordProducer extends Service {
   send(topic: string, records: readonly OutgoingRecord[]): Promise<void>;
+}
+
+/** A record with its place; the record names a partition. */
+export interface AddressedRecord {
+  readonly topic: string;
+  readonly record: OutgoingRecord;
+}
+
+/** One writer at a time for an id: see transactor.ts. */
+export interface Transactor {
+  /** Rejects UNREACHABLE. */
+  open(): Promise<void>;
+  /** All or none. Rejects DISOWNED when another has opened the id since, UNFIT for what a topic does not take, UNREACHABLE. */
+  write(records: readonly AddressedRecord[]): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface ReadLimits {
