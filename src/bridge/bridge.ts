@@ -111,6 +111,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     buckets,
     held: () => holdings.all,
     transactor: (id) => createTransactor(config.kafka, log, id),
+    letters,
     reader,
     admin,
   });

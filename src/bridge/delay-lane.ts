@@ -9,23 +9,26 @@
  * at which it is read: see `dueOf` in delays.ts.
  */
 import type { Clock } from '../clock.ts';
-import { isSluiceError } from '../errors.ts';
+import { isSluiceError, messageOf } from '../errors.ts';
 import { eventIdOf } from '../job/event-id.ts';
 import { jobIdPrefix } from '../job/identity.ts';
 import { type Bucket, type Buckets, bucketFor, delayStateTopic, delayTopic, LATE } from '../job/late.ts';
 import { firstLife, HISTORY } from '../job/letter.ts';
-import type {
-  AddressedRecord,
-  KafkaAdmin,
-  KafkaRecord,
-  OutgoingRecord,
-  RecordReader,
-  TopicPartition,
-  Transactor,
+import {
+  type AddressedRecord,
+  type KafkaAdmin,
+  type KafkaRecord,
+  type OutgoingRecord,
+  partitionKey,
+  type RecordReader,
+  type TopicPartition,
+  type Transactor,
 } from '../kafka/consumer.ts';
 import { type DelayState, NOTHING_TAKEN, readState, stateRecord, type Waiting } from './delay-state.ts';
 
 const MOVED_AT_ONCE = 500;
+const LOOK_AGAIN_MS = 1_000;
+const NO_LOG = { low: 0, high: 0 };
 
 export interface LateRecord {
   readonly record: KafkaRecord;
@@ -42,6 +45,10 @@ export interface LaneOptions {
   readonly admin: Pick<KafkaAdmin, 'bounds'>;
   /** Makes the delay topic, or the partition of it, where it is missing. */
   readonly ensure: (topic: string, of: TopicPartition) => Promise<void>;
+  /** Resolves when there is a dead letter for a record that cannot come back. */
+  readonly refuse: (generation: number, record: KafkaRecord, error: string) => Promise<void>;
+  /** Somebody has deleted waiting records from one offset to before another. */
+  readonly onMissing: (of: TopicPartition, from: number, to: number) => void;
   readonly clock: Clock;
 }
 
@@ -51,15 +58,12 @@ interface Move {
   readonly record: OutgoingRecord;
 }
 
-interface Head {
-  readonly movesAt: number;
-  readonly dueAt: number;
-}
-
 export class DelayLane {
   readonly #of: TopicPartition;
   readonly #options: LaneOptions;
-  readonly #heads = new Map<string, Head>();
+  /** When the next record of a bucket moves on, where that was looked up. */
+  readonly #heads = new Map<string, number>();
+  #atOnce = MOVED_AT_ONCE;
   #state: DelayState | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -83,7 +87,8 @@ export class DelayLane {
 
   /** Resolves when Kafka has the records in their delay topics; those that were taken before are passed by. */
   take(generation: number, late: readonly LateRecord[]): Promise<number> {
-    return this.#inTurn(async (state) => {
+    return this.#inTurn(async (before) => {
+      const state = before.generation === generation ? before : { ...before, generation, takenTo: 0 };
       const fresh = late.filter(({ record }) => record.offset >= state.takenTo);
       const last = fresh.at(-1)?.record;
       if (last === undefined) return 0;
@@ -126,12 +131,13 @@ export class DelayLane {
   }
 
   async #open(): Promise<DelayState> {
-    const { transactor, ensure, group } = this.#options;
+    const { transactor, reader, admin, ensure, group } = this.#options;
     const place = { topic: delayStateTopic(this.#of.topic, group), partition: this.#of.partition };
     this.#heads.clear();
     await ensure(place.topic, this.#of);
     await transactor.open();
-    const state = (await readState(place, this.#options)) ?? NOTHING_TAKEN;
+    const bounds = (await admin.bounds([place.topic])).get(partitionKey(place)) ?? NO_LOG;
+    const state = (await readState(place, bounds, reader)) ?? NOTHING_TAKEN;
     return (await this.#isOfThisLog(state)) ? state : { ...state, takenTo: 0, takenAt: 0 };
   }
 
@@ -176,31 +182,71 @@ export class DelayLane {
   /** When the next record of a delay topic moves on; at once when that was not looked up yet. */
   #nextAt({ name }: Bucket): number {
     const count = this.#state?.waiting[name]?.count ?? 0;
-    return count === 0 ? Number.POSITIVE_INFINITY : (this.#heads.get(name)?.movesAt ?? 0);
+    return count === 0 ? Number.POSITIVE_INFINITY : (this.#heads.get(name) ?? 0);
   }
 
   async #moveSome(bucket: Bucket): Promise<number> {
-    const { reader, clock } = this.#options;
+    const { clock } = this.#options;
     const state = this.#state as DelayState;
     const { next, count } = state.waiting[bucket.name] as Waiting;
-    const limits = { maxRecords: MOVED_AT_ONCE };
-    const records = await reader.read(this.#topicOf(bucket.name), this.#of.partition, next, limits);
-    const now = clock.now();
-    const firstLater = records.findIndex(({ timestamp }) => timestamp + bucket.waitMs > now);
+    const records = await this.#readWaiting(bucket, next);
+    this.#heads.delete(bucket.name);
+    const movesAt = ({ timestamp }: KafkaRecord) => timestamp + bucket.waitMs;
+    const firstLater = records.findIndex((record) => movesAt(record) > clock.now());
     const due = firstLater < 0 ? records : records.slice(0, firstLater);
     const last = due.at(-1);
     if (last !== undefined) {
-      const waiting = { ...state.waiting, [bucket.name]: { next: last.offset + 1, count: count - due.length } };
-      await this.#write(
-        due.map((record) => this.#move(asItIs(record), dueOf(record))),
-        { ...state, waiting },
-      );
+      const left = { next: last.offset + 1, count: count - due.length };
+      await this.#moveAll(due, { ...state, waiting: { ...state.waiting, [bucket.name]: left } });
     }
-    this.#heads.delete(bucket.name);
     const head = records[due.length];
-    if (head !== undefined)
-      this.#heads.set(bucket.name, { movesAt: head.timestamp + bucket.waitMs, dueAt: dueOf(head) });
+    if (head !== undefined) this.#heads.set(bucket.name, movesAt(head));
     return due.length;
+  }
+
+  /** Nobody but a lane takes records away; none are there only while a new leader of the partition catches up. */
+  async #readWaiting({ name }: Bucket, next: number): Promise<readonly KafkaRecord[]> {
+    const { reader, clock, onMissing } = this.#options;
+    const place = { topic: this.#topicOf(name), partition: this.#of.partition };
+    try {
+      const records = await reader.read(place.topic, place.partition, next, { maxRecords: this.#atOnce });
+      if (records.length === 0) this.#heads.set(name, clock.now() + LOOK_AGAIN_MS);
+      return records;
+    } catch (error) {
+      const { low } = (await this.#options.admin.bounds([place.topic])).get(partitionKey(place)) ?? NO_LOG;
+      if (!isSluiceError(error, 'OUT_OF_RANGE') || low <= next) throw error;
+      onMissing(place, next, low);
+      const state = this.#state as DelayState;
+      const left = { next: low, count: await this.#countFrom(place, low) };
+      await this.#write([], { ...state, waiting: { ...state.waiting, [name]: left } });
+      return [];
+    }
+  }
+
+  async #countFrom({ topic, partition }: TopicPartition, from: number): Promise<number> {
+    for (let [count, next] = [0, from]; ; ) {
+      const records = await this.#options.reader.read(topic, partition, next);
+      const last = records.at(-1);
+      if (last === undefined) return count;
+      count += records.length;
+      next = last.offset + 1;
+    }
+  }
+
+  /** A record that its topic refuses, with the headers that it has now, becomes a dead letter and holds up no other. */
+  async #moveAll(due: readonly KafkaRecord[], state: DelayState): Promise<void> {
+    try {
+      const moves = due.map((record) => this.#move(asItIs(record), dueOf(record)));
+      await this.#write(moves, state);
+      this.#atOnce = MOVED_AT_ONCE;
+    } catch (error) {
+      if (!isSluiceError(error, 'UNFIT')) throw error;
+      this.#atOnce = 1;
+      if (due.length > 1) throw error;
+      await this.#options.refuse(state.generation, due[0] as KafkaRecord, messageOf(error));
+      await this.#options.transactor.open();
+      await this.#write([], state);
+    }
   }
 
   /** Moves with the state that they lead to. The places of what comes to wait are known: nobody else writes there. */

@@ -4,8 +4,7 @@
  * writes the records themselves: the two are never apart. A group's offsets would not do: Kafka forgets those of a
  * group without members after a week, and KafkaJS cannot ask for stable ones.
  */
-import type { KafkaAdmin, KafkaRecord, OutgoingRecord, RecordReader, TopicPartition } from '../kafka/consumer.ts';
-import { partitionKey } from '../kafka/consumer.ts';
+import type { Bounds, KafkaRecord, OutgoingRecord, RecordReader, TopicPartition } from '../kafka/consumer.ts';
 
 export interface Waiting {
   /** The next record of the delay topic to move on. */
@@ -15,6 +14,8 @@ export interface Waiting {
 }
 
 export interface DelayState {
+  /** The one of the job ids; an operator who sets offsets back raises it, and late records are taken again. */
+  readonly generation: number;
   /** Every late record of the log below this offset was taken out of it. */
   readonly takenTo: number;
   /** Timestamp of the last one: another log under the same name has another record there. */
@@ -26,7 +27,7 @@ export interface DelayState {
   readonly returns: number;
 }
 
-export const NOTHING_TAKEN: DelayState = { takenTo: 0, takenAt: 0, waiting: {}, taken: 0, returns: 0 };
+export const NOTHING_TAKEN: DelayState = { generation: 0, takenTo: 0, takenAt: 0, waiting: {}, taken: 0, returns: 0 };
 
 const KEY = 'state';
 const FIRST_LOOK_BACK = 4;
@@ -38,9 +39,9 @@ export function stateRecord(partition: number, state: DelayState): OutgoingRecor
 /** The last state of the log; undefined for a log without one. */
 export async function readState(
   of: TopicPartition,
-  { reader, admin }: { readonly reader: RecordReader; readonly admin: Pick<KafkaAdmin, 'bounds'> },
+  { low, high }: Bounds,
+  reader: RecordReader,
 ): Promise<DelayState | undefined> {
-  const { low, high } = (await admin.bounds([of.topic])).get(partitionKey(of)) ?? { low: 0, high: 0 };
   for (let back = FIRST_LOOK_BACK; high > low; back *= 8) {
     const from = Math.max(low, high - back);
     const last = await lastRecord(reader, of, from);
@@ -64,6 +65,6 @@ async function lastRecord(
 }
 
 function decodeState({ value }: KafkaRecord): DelayState {
-  const { takenTo, takenAt, waiting, taken, returns } = JSON.parse(String(value)) as DelayState;
-  return { takenTo, takenAt, waiting, taken, returns };
+  const { generation, takenTo, takenAt, waiting, taken, returns } = JSON.parse(String(value)) as DelayState;
+  return { generation, takenTo, takenAt, waiting, taken, returns };
 }

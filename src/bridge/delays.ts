@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import type { Event } from '../job/job.ts';
 import { type Buckets, delayStateTopic, LATE } from '../job/late.ts';
+import { firstOriginOf } from '../job/letter.ts';
 import type { TopicPartition } from '../kafka/consumer.ts';
 import {
   type KafkaAdmin,
@@ -21,6 +22,7 @@ import { createSeldom } from '../seldom.ts';
 import { DelayLane, type LateRecord } from './delay-lane.ts';
 import { DelayTopics } from './delay-topics.ts';
 import type { HeldPartition } from './held-partition.ts';
+import type { LetterOrigin, Letters } from './letters.ts';
 
 const LOOK_EVERY_MS = 1_000;
 const LOOK_SOONEST_MS = 50;
@@ -31,6 +33,7 @@ export interface DelaysOptions {
   readonly buckets: Buckets;
   readonly held: () => readonly HeldPartition[];
   readonly transactor: (id: string) => Transactor;
+  readonly letters: Letters;
   readonly reader: RecordReader;
   readonly admin: KafkaAdmin;
   readonly log: Log;
@@ -130,11 +133,12 @@ export class Delays {
   }
 
   #lane(of: TopicPartition): DelayLane {
-    const { group, buckets, transactor, reader, admin, clock } = this.#options;
+    const { group, buckets, transactor, reader, admin, log, clock } = this.#options;
     const key = partitionKey(of);
     const known = this.#lanes.get(key);
     if (known !== undefined) return known;
-    const ensure = (topic: string) => this.#topics.ensure(topic, of);
+    const { topic, partition } = of;
+    const ensure = (name: string) => this.#topics.ensure(name, of);
     const lane = new DelayLane(of, {
       group,
       buckets,
@@ -142,10 +146,19 @@ export class Delays {
       admin,
       clock,
       ensure,
+      refuse: (generation, record, error) => this.#refuse({ topic, partition, generation }, record, error),
+      onMissing: (place, from, to) => log.error({ ...place, from, to }, 'late records were deleted before their time'),
       transactor: transactor(`sluice.delay.${group}.${key}`),
     });
     this.#lanes.set(key, lane);
     return lane;
+  }
+
+  async #refuse(of: LetterOrigin, record: KafkaRecord, error: string): Promise<void> {
+    const offset = firstOriginOf(record.headers)?.offset ?? record.offset;
+    await this.#options.letters.reject(of, [
+      { record: { ...record, offset }, rejection: { reason: 'too-large', error } },
+    ]);
   }
 
   async #closeOthers(): Promise<void> {

@@ -81,7 +81,7 @@ test('counts what has ended from what the group has committed, whatever Redis ha
   const [topic] = (await statusOf(env)).topics;
   expect(topic).toMatchObject({ lagRecords: 1, finishedRecords: 2, completedRecords: 1, deadLetters: 1 });
   const { stdout } = await status([], env);
-  expect(stdout).toMatch(/^TOPIC +LAG +OLDEST +COMPLETED +DEAD LETTERS$/m);
+  expect(stdout).toMatch(/^TOPIC +LAG +OLDEST +LATE +NEXT DUE +COMPLETED +DEAD LETTERS$/m);
   expect(stdout).toMatch(new RegExp(`^${id} +1 +\\d+ .* +1 +1$`, 'm'));
 });
 

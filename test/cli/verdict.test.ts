@@ -12,6 +12,8 @@ const topic = (lagRecords: number, lagSeconds = 0) => ({
   lagSeconds,
   finishedRecords: 0,
   completedRecords: 0,
+  lateRecords: 0,
+  nextDueAt: null,
   deadLetters: 0,
 });
 const well: Seen = {

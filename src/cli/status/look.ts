@@ -5,6 +5,7 @@
 import { messageOf } from '../../errors.ts';
 import { DEFAULT_QUEUE } from '../../job/place.ts';
 import { createKafkaAdmin } from '../../kafka/admin.ts';
+import { createRecordReader } from '../../kafka/record-reader.ts';
 import { silentLog } from '../../log.ts';
 import { type Beacon, type HeardBeacon, isSilent, readBeacons } from '../../presence/beacons.ts';
 import type { GateView } from '../../presence/gates.ts';
@@ -33,6 +34,7 @@ interface Detail {
 
 export function createObserver(config: Config): Observer {
   const admin = createKafkaAdmin(config.kafka, silentLog);
+  const reader = createRecordReader(config.kafka, silentLog);
   const servers = Object.entries(config.redis).map(([name, settings]) => createServer(name, settings));
 
   async function look(now: number): Promise<Status> {
@@ -42,7 +44,7 @@ export function createObserver(config: Config): Observer {
     const [topics, roles] = await Promise.all([
       answer(
         `Kafka at ${config.kafka.brokers.join(', ')}`,
-        () => topicStatus(admin, group, Object.keys(config.topics), now),
+        () => topicStatus({ admin, reader }, group, Object.keys(config.topics), now),
         unreachable,
       ),
       answer(
@@ -86,7 +88,7 @@ export function createObserver(config: Config): Observer {
     look,
     async close() {
       for (const { redis } of servers) redis.disconnect();
-      await admin.stop(1_000);
+      await Promise.all([reader.stop(1_000), admin.stop(1_000)]);
     },
   };
 }

@@ -16,6 +16,10 @@ export interface TopicStatus {
   readonly finishedRecords: number;
   /** Those that have no letter. Letters that repeat, or are ahead of the commit, make it too low and never too high. */
   readonly completedRecords: number;
+  /** Records that wait in delay topics, because they are due later than in a quarter of an hour. */
+  readonly lateRecords: number;
+  /** When the first of those that move on next is due; null when none waits. */
+  readonly nextDueAt: string | null;
   /** Records of `<topic>.dlq` that Kafka still holds. */
   readonly deadLetters: number;
 }
