@@ -8,6 +8,7 @@ import { createKafkaAdmin } from '../../kafka/admin.ts';
 import { silentLog } from '../../log.ts';
 import { type Beacon, type HeardBeacon, isSilent, readBeacons } from '../../presence/beacons.ts';
 import type { GateView } from '../../presence/gates.ts';
+import { readLosses } from '../../presence/losses.ts';
 import { connect, lastError, type Redis } from '../../redis/connection.ts';
 import { within } from '../../service.ts';
 import { type Config, DEFAULT_REDIS } from '../config/schema.ts';
@@ -17,6 +18,7 @@ import { type PartitionStatus, type QueueStatus, type RedisStatus, SHAPE_VERSION
 import { verdictOf } from './verdict.ts';
 
 const ANSWER_WITHIN_MS = 5_000;
+const LOSSES_SHOWN = 5;
 
 export interface Observer {
   look(now: number): Promise<Status>;
@@ -39,7 +41,7 @@ export function createObserver(config: Config): Observer {
     const unreachable: string[] = [];
     const group = config.kafka.groupId;
     const main = servers.find(({ name }) => name === DEFAULT_REDIS) as Server;
-    const [topics, roles] = await Promise.all([
+    const [topics, roles, losses] = await Promise.all([
       answer(
         `Kafka at ${config.kafka.brokers.join(', ')}`,
         () => topicStatus(admin, group, Object.keys(config.topics), now),
@@ -48,6 +50,12 @@ export function createObserver(config: Config): Observer {
       answer(
         main.title,
         () => readBeacons(main.redis, group),
+        unreachable,
+        () => lastError(main.redis),
+      ),
+      answer(
+        main.title,
+        () => readLosses(main.redis, group, LOSSES_SHOWN),
         unreachable,
         () => lastError(main.redis),
       ),
@@ -63,6 +71,7 @@ export function createObserver(config: Config): Observer {
       redis: seen.flatMap((each) => each?.status ?? []),
       queues: seen.flatMap((each) => each?.queues ?? []),
       roles: roles ?? [],
+      losses: losses ?? [],
       halted,
     };
     return { version: SHAPE_VERSION, at: new Date(now).toISOString(), ...verdictOf(all, now), ...all };
