@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { totalmem } from 'node:os';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import kafkajs from 'kafkajs';
@@ -66,6 +67,7 @@ test('lag in records and seconds, dead letters, memory and queues; without a bri
   expect(topic?.lagSeconds).toBeGreaterThanOrEqual(3_590);
   expect(topic?.lagSeconds).toBeLessThan(4_200);
   expect(seen.redis[0]).toMatchObject({ redis: 'main', maxBytes: 64 * 1_048_576, gate: null });
+  expect(seen.redis[0]?.systemBytes).toBe(totalmem());
   const mail = seen.queues.find(({ queue }) => queue === 'mail');
   expect(mail).toMatchObject({ waiting: 1, delayed: 1, prioritized: 1, active: 0, failed: 0, isPaused: false });
 });
@@ -120,8 +122,10 @@ test('with a bridge it is healthy, and shows its gate; a halted partition is not
 
 test('Redis away: exit 4 within the deadline, the rest is still told', async () => {
   const began = Date.now();
-  const seen = await statusOf({ REDIS_URL: 'redis://127.0.0.1:1' });
-  expect(seen.code).toBe(4);
+  const { stdout, stderr, code } = await status(['--json'], { REDIS_URL: 'redis://127.0.0.1:1' });
+  const seen = JSON.parse(stdout) as Status;
+  expect(code).toBe(4);
+  expect(stderr).toBe('the address of Redis main is from REDIS_URL\n');
   expect(seen.unreachable).toEqual([expect.stringContaining('ECONNREFUSED')]);
   expect(seen.topics[0]?.lagRecords).toBe(3);
   expect(Date.now() - began).toBeLessThan(10_000);

@@ -26,6 +26,7 @@ const gate = (isOpen: boolean, since = NOW - 240_000) => ({
   redis: 'main',
   usedBytes: 1,
   maxBytes: 0,
+  systemBytes: 2_097_152,
   gate: {
     redis: 'main',
     isOpen,
@@ -102,5 +103,7 @@ test('a gate that has had no reading shows no thresholds', () => {
   const seen = { ...well, redis: [unread] };
   const lines = table({ version: 1, at: new Date(NOW).toISOString(), ...verdictOf(seen, NOW), ...seen });
   expect(lines[0]).toContain('because it does not answer the bridge');
-  expect(lines).toContainEqual(expect.stringMatching(/^main +closed: redis-away +4 min +0\.0 MiB +none$/));
+  expect(lines).toContainEqual(
+    expect.stringMatching(/^main +closed: redis-away +4 min +0\.0 MiB +none; percents are of the machine's 2\.0 MiB$/),
+  );
 });

@@ -23,8 +23,9 @@ export interface TopicStatus {
 export interface RedisStatus {
   readonly redis: string;
   readonly usedBytes: number;
-  /** 0: no limit. */
+  /** 0: no limit; the gate's percents are then of the machine's memory. */
   readonly maxBytes: number;
+  readonly systemBytes: number;
   /** As the bridges see it; null when none tells. */
   readonly gate: GateView | null;
 }

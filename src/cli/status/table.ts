@@ -50,8 +50,8 @@ function section(head: readonly string[], rows: readonly (readonly (string | num
   return rows.length === 0 ? [] : ['', ...columns([head, ...rows])];
 }
 
-function gateRow({ redis, usedBytes, maxBytes, gate }: RedisStatus, now: number): string[] {
-  const max = maxBytes === 0 ? 'none' : mebibytes(maxBytes);
+function gateRow({ redis, usedBytes, maxBytes, systemBytes, gate }: RedisStatus, now: number): string[] {
+  const max = maxBytes === 0 ? `none; percents are of the machine's ${mebibytes(systemBytes)}` : mebibytes(maxBytes);
   if (gate === null) return [redis, 'no bridge tells', '', mebibytes(usedBytes), '', '', max];
   const state = gate.isOpen ? 'open' : `closed: ${gate.cause}`;
   const since = duration(Math.max(0, now - gate.since) / 1_000);
