@@ -21,6 +21,8 @@ const CODES = {
   UNFIT: { retryable: false },
   /** Redis refuses writes for now (OOM, READONLY, LOADING, BUSY). */
   REDIS_REFUSES: { retryable: true },
+  /** The log does not hold the offset: it was deleted, or is not there yet. */
+  OUT_OF_RANGE: { retryable: false },
   /** Two stages disagree about the ledger: the partition was claimed by somebody else. */
   DISOWNED: { retryable: true },
   /** A dead letter could not be written. */

@@ -8,12 +8,14 @@
  */
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
+import { letterTopic } from '../job/letter.ts';
 import type { Treatment } from '../job/place.ts';
 import { createKafkaAdmin } from '../kafka/admin.ts';
 import type { KafkaConfig } from '../kafka/config.ts';
 import type { GroupConsumer, KafkaAdmin } from '../kafka/consumer.ts';
 import { createGroupConsumer } from '../kafka/group-consumer.ts';
 import { createRecordProducer } from '../kafka/record-producer.ts';
+import { createRecordReader } from '../kafka/record-reader.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { QueueConfig } from '../queue/config.ts';
@@ -26,7 +28,8 @@ import type { TopicConfig } from './config.ts';
 import { Flow } from './flow.ts';
 import type { HeldPartition } from './held-partition.ts';
 import { Holdings } from './holdings.ts';
-import { createLetters, LETTER_BYTES, letterTopic } from './letters.ts';
+import { createLetters, LETTER_BYTES } from './letters.ts';
+import { Origins } from './origins.ts';
 import type { Loss } from './recovery.ts';
 import { Settler } from './settle.ts';
 import type { Shard } from './shard.ts';
@@ -91,7 +94,9 @@ export function createBridge(options: BridgeOptions): Bridge {
 
   const admin = createKafkaAdmin(config.kafka, log);
   const letterProducer = createRecordProducer(config.kafka, log);
-  const letters = createLetters(letterProducer, metrics);
+  const reader = createRecordReader(config.kafka, log);
+  const origins = new Origins(reader, admin);
+  const letters = createLetters({ producer: letterProducer, origins, schemas, log, metrics, clock });
   const common = { log, metrics, clock, signal };
 
   const shards = openShards(config, { ...common, queues: () => [...queues], onChange: gateChanged });
@@ -173,7 +178,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       await commitAll();
       await consumer.stop(deadlineMs);
       await Promise.all([...shards.values()].map((shard) => shard.stop()));
-      await Promise.all([letterProducer.stop(1_000), admin.stop(1_000)]);
+      await Promise.all([letterProducer.stop(1_000), reader.stop(1_000), admin.stop(1_000)]);
     },
 
     view: () => ({

@@ -4,6 +4,7 @@
  */
 import { isSluiceError, messageOf } from '../errors.ts';
 import type { Event } from '../job/job.ts';
+import { HISTORY, historyIn } from '../job/letter.ts';
 import type { KafkaRecord } from '../kafka/consumer.ts';
 import { decodeEnvelope } from '../schema/envelope.ts';
 import { unframe } from '../schema/framing.ts';
@@ -41,7 +42,7 @@ export function createDecoder(topic: TopicConfig, schemas: Schemas): Decoder {
       };
     }
     try {
-      const decoded = decode(value, record, topic, schemas);
+      const decoded = (isRebuilt(record) ? envelope : decode)(value, record, topic, schemas);
       return topic.unknownFields === 'dead-letter' && decoded.drift > 0 ? driftRejection(decoded) : decoded;
     } catch (error) {
       return { reason: isSluiceError(error, 'SCHEMA') ? 'unroutable' : 'undecodable', error: messageOf(error) };
@@ -59,7 +60,7 @@ const envelope: Decode = (value, record, _topic, schemas) => {
   const { payload, type, ...about } = decodeEnvelope(value);
   const { json: text, drift } = schemas.codec(type).decodeToJson(payload);
   const event: Event = { createdAt: record.timestamp, ...about, key: about.key ?? keyOf(record), type, json: text };
-  return { event, drift };
+  return { event: withHistory(event, record), drift };
 };
 
 const protobuf: Decode = (value, record, topic, schemas) => {
@@ -75,7 +76,20 @@ const json: Decode = (value, record, topic, schemas) => {
 
 function bare(type: string, text: string, record: KafkaRecord): Event {
   const { headers, timestamp } = record;
-  return { type, json: text, key: keyOf(record), createdAt: timestamp, headers };
+  return withHistory({ type, json: text, key: keyOf(record), createdAt: timestamp, headers }, record);
+}
+
+/** What was replayed keeps the id that it had, and its headers say that it was. */
+function withHistory(event: Event, { headers }: KafkaRecord): Event {
+  const history = historyIn(headers);
+  const id = event.id || history[HISTORY.eventId];
+  if (Object.keys(history).length === 0) return event;
+  return { ...event, id, headers: { ...event.headers, ...history } };
+}
+
+/** Made from a job's data when the record itself had left the log: an envelope, whatever the topic's records are. */
+function isRebuilt({ headers }: KafkaRecord): boolean {
+  return headers[HISTORY.rebuilt] === 'true';
 }
 
 function keyOf({ key }: KafkaRecord): string | undefined {

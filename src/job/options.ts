@@ -4,7 +4,7 @@
  * Dead jobs are kept until their letter is written. Completed ones are not kept, so that nobody's history is trimmed by
  * ours; those from Kafka are kept until the bridge has seen them completed, or they would look like removed ones.
  */
-import type { Job } from './job.ts';
+import type { Job, JobAbout } from './job.ts';
 
 export interface BullOptions {
   readonly attempts: number;
@@ -27,4 +27,24 @@ export function bullOptions(job: Job, isSettled: boolean): BullOptions {
     ...(job.priority > 0 && { priority: job.priority }),
     sl: job.about,
   };
+}
+
+/** What rides in a job's options. Anybody may write them; what is not of our shape is not believed. */
+export function aboutIn(options: unknown): JobAbout | undefined {
+  const about: unknown = Reflect.get(Object(options), 'sl');
+  if (typeof about !== 'object' || about === null) return undefined;
+  const { key, id, headers } = about as Record<string, unknown>;
+  return {
+    ...(isText(key) && { key }),
+    ...(isText(id) && id !== '' && { id }),
+    ...(isTextMap(headers) && { headers }),
+  };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isTextMap(value: unknown): value is Record<string, string> {
+  return typeof value === 'object' && value !== null && Object.values(value).every(isText);
 }

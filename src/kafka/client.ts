@@ -54,7 +54,7 @@ const SILENCED = Symbol('sluice.silenced');
 /** An error of the client in Sluice's terms. `what` says what was tried. */
 export function kafkaError(what: string, brokers: readonly string[], error: unknown): SluiceError {
   if (error instanceof SluiceError) return error;
-  const type = typeOf(error);
+  const type = errorType(error);
   if (DISOWNED.has(type)) {
     return new SluiceError('DISOWNED', `${what}: the group has moved on (${type})`, { cause: error });
   }
@@ -70,7 +70,7 @@ export function kafkaError(what: string, brokers: readonly string[], error: unkn
 }
 
 /** The protocol's name of an error, also of the one that was tried to the end. */
-function typeOf(error: unknown): string {
+export function errorType(error: unknown): string {
   const type: unknown =
     Reflect.get(Object(error), 'type') ?? Reflect.get(Object(Reflect.get(Object(error), 'cause')), 'type');
   return typeof type === 'string' ? type : '';

@@ -113,6 +113,21 @@ export interface RecordProducer extends Service {
   send(topic: string, records: readonly OutgoingRecord[]): Promise<void>;
 }
 
+export interface ReadLimits {
+  readonly maxRecords?: number;
+  /** A single record may be larger, and is returned nevertheless. */
+  readonly maxBytes?: number;
+}
+
+/** Reads logs without being a member of a group. */
+export interface RecordReader extends Service {
+  /**
+   * Records from the offset on, in order; the first may lie higher, behind a gap. None: there is nothing up to the end
+   * of the log. Rejects OUT_OF_RANGE, UNFIT (no such partition) or UNREACHABLE.
+   */
+  read(topic: string, partition: number, from: number, limits?: ReadLimits): Promise<KafkaRecord[]>;
+}
+
 export function partitionKey({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
 }

@@ -3,7 +3,7 @@
  * `claim` is fenced by the ledger: Redis checks, in the script that acts, that the claim still holds, and answers
  * with a status instead of acting when it does not. A rejected promise says nothing about what became of the call.
  */
-import type { Job } from '../job/job.ts';
+import type { Job, JobAbout } from '../job/job.ts';
 import type { LedgerName } from '../redis/keys.ts';
 
 /** A stretch of offsets, the end exclusive. */
@@ -125,9 +125,13 @@ export interface FinishedPage {
 export interface DeadJobReport {
   readonly name: string;
   readonly data: string;
+  readonly about: JobAbout;
   readonly reason: string;
   readonly stack: string;
   readonly attempts: number;
+  /** Milliseconds since the epoch; 0: not known. */
+  readonly createdAt: number;
+  readonly failedAt: number;
 }
 
 export interface MemoryReading {

@@ -2,11 +2,11 @@
  * One attempt, as a pipeline: find the worker, read the data, run, classify. Knows no queue library; what it is
  * given and what it answers are plain data. It never throws: whatever goes wrong is an outcome.
  */
-import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { isOutcome } from '../definition/outcomes.ts';
 import type { CollectorPort, Outcome, WorkerContext, WorkerDefinition } from '../definition/worker.ts';
 import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
+import { eventIdOf } from '../job/event-id.ts';
 import { sourceOf } from '../job/identity.ts';
 import type { JobAbout } from '../job/job.ts';
 import type { Log } from '../log.ts';
@@ -140,11 +140,4 @@ function workerContext(job: TakenJob, signal: AbortSignal, { log, portFor }: Att
     source: source && { topic: source.topic, partition: source.partition, offset: source.offset },
     collector: portFor(eventId, signal),
   };
-}
-
-/** A UUID (version 8: by hash) that a job keeps through retries and, when it came from Kafka, redelivery. */
-function eventIdOf({ queue, id, createdAt }: TakenJob): string {
-  const name = sourceOf(id) === undefined ? `${queue}\n${id}\n${createdAt ?? ''}` : `${queue}\n${id}`;
-  const hex = createHash('sha256').update(name).digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

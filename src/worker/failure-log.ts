@@ -5,49 +5,26 @@
 import type { Clock } from '../clock.ts';
 import type { Outcome } from '../definition/worker.ts';
 import type { Log } from '../log.ts';
+import { createSeldom } from '../seldom.ts';
 import type { TakenJob } from './attempt.ts';
-
-const TELL_AGAIN_MS = 5_000;
-/** Names come from whoever writes to the queue. */
-const MOST_NAMES = 1_000;
-
-interface Told {
-  until: number;
-  passedOver: number;
-}
 
 export interface FailureLog {
   tell(job: TakenJob, outcome: Outcome): void;
 }
 
 export function createFailureLog(log: Log, clock: Clock): FailureLog {
-  const names = new Map<string, Told>();
-
-  function told(key: string): Told {
-    const known = names.get(key);
-    if (known !== undefined) return known;
-    if (names.size >= MOST_NAMES) names.clear();
-    const fresh = { until: 0, passedOver: 0 };
-    names.set(key, fresh);
-    return fresh;
-  }
-
+  const seldom = createSeldom(clock);
   return {
     tell({ name, queue, id, attempt }, outcome) {
       if (outcome.kind !== 'retry' && outcome.kind !== 'dead') return;
-      const last = told(`${outcome.kind} ${name}`);
-      if (clock.now() < last.until) {
-        last.passedOver += 1;
-        return;
-      }
+      const passedOver = seldom(`${outcome.kind} ${name}`);
+      if (passedOver === undefined) return;
       const { reason, cause } = outcome;
-      const fields = { message: name, queue, jobId: id, attempt, reason, passedOver: last.passedOver };
+      const fields = { message: name, queue, jobId: id, attempt, reason, passedOver };
       log.warn(
         cause instanceof Error ? { ...fields, err: cause } : fields,
         outcome.kind === 'dead' ? 'a job is dead' : 'an attempt failed',
       );
-      last.until = clock.now() + TELL_AGAIN_MS;
-      last.passedOver = 0;
     },
   };
 }

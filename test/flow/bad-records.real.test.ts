@@ -100,18 +100,28 @@ it('writes a letter for each bad record and each dead job, and commits them all'
   expect(letters.map((letter) => ({ offset: offsetOf(letter), reason: letter.headers['sluice.reason'] }))).toEqual(
     expected.map(({ offset, reason }) => ({ offset, reason })),
   );
-  for (const [i, { error, offset, reason }] of expected.entries()) {
+  for (const [i, { error, offset }] of expected.entries()) {
     const letter = letters[i] as KafkaRecord;
     expect(letter.headers['sluice.error']).toMatch(error as RegExp);
     expect(letter.headers['sluice.topic']).toBe(name);
-    if (reason !== 'dead') {
-      expect(letter.value).toEqual(RECORDS[offset]?.[0] ?? null);
-      expect(letter.headers.trace).toBe(String(offset));
-    }
+    expect(letter.value).toEqual(RECORDS[offset]?.[0] ?? null);
+    expect(String(letter.key)).toBe(`key-${offset}`);
+    expect(letter.headers.trace).toBe(String(offset));
+    expect(Number(letter.headers['sluice.timestamp'])).toBeGreaterThan(0);
+    expect(letter.headers['sluice.rebuilt']).toBeUndefined();
   }
   const fails = letters.find((letter) => letter.headers['sluice.error']?.includes('fails each time'));
   expect(fails?.headers['sluice.attempts']).toBe('3');
   expect(fails?.headers['sluice.stack']).toContain('page-view.ts');
+  expect(fails?.headers).toMatchObject({
+    'sluice.message': codec.type,
+    'sluice.queue': 'mixed',
+    'sluice.generation': '0',
+  });
+  expect(fails?.headers['sluice.event-id']).toMatch(/^[0-9a-f-]{36}$/);
+  expect(Number(fails?.headers['sluice.failed'])).toBeGreaterThan(Number(fails?.headers['sluice.created']));
+  const told = letters.find((letter) => letter.headers['sluice.error'] === 'as it was told');
+  expect(told?.headers['sluice.stack']).toBeUndefined();
 
   const runs = readFileSync(record, 'utf8')
     .trim()

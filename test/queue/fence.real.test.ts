@@ -234,7 +234,7 @@ describe('counting and listing', () => {
     expect(ids).toEqual(['k~t~0~0~1', 'k~t~0~0~4', 'foreign']);
     expect(next).toBe(0);
     expect(await sink.settle(claim, 0, 'mail', [0, 1, 2, 4])).toMatchObject({ settled: [1, 4], dead: [2] });
-    expect(await redis.zrange('bull:mail:completed', 0, -1)).toEqual(['foreign']);
+    expect(await redis.zrange('bull:mail:completed', '0', '-1')).toEqual(['foreign']);
     expect((await sink.list(claim, 0, 0, 100)) as Inspected).toMatchObject({ unsettled: [0, 2, 3, 5] });
     expect(await redis.exists('bull:mail:k~t~0~0~1', 'bull:mail:k~t~0~0~4')).toBe(0);
   });

@@ -2,6 +2,7 @@
  * Lag, finished records and dead letters of topics. Reads offsets only, which outlive Redis: it joins no group and
  * makes no topic.
  */
+import { letterTopic } from '../../job/letter.ts';
 import type { Bounds, Committed, KafkaAdmin } from '../../kafka/consumer.ts';
 import type { TopicStatus } from './shape.ts';
 
@@ -49,10 +50,6 @@ async function oneTopic(
     completedRecords: Math.max(0, finished - lettersEver),
     deadLetters: letters.reduce((sum, [, { low, high }]) => sum + high - low, 0),
   };
-}
-
-function letterTopic(topic: string): string {
-  return `${topic}.dlq`;
 }
 
 function partitionsOf(bounds: ReadonlyMap<string, Bounds>, topic: string): [string, Bounds][] {

@@ -1,4 +1,5 @@
 /** The ledger scripts' answers as data. Scripts answer arrays; their order is in each script's header. */
+import { aboutIn } from '../../job/options.ts';
 import type {
   Counted,
   DeadJobReport,
@@ -41,26 +42,43 @@ export function inspected(reply: InspectReply, from: number): Inspected {
   return { status: 'ok', enqueued, usedBytes, from, end, completed, gone, unsettled, dead: deadJobs };
 }
 
-export function deadJobReport([name, data, reason, stack, attempts]: readonly (string | null)[]):
-  | DeadJobReport
-  | undefined {
+/** BullMQ's fields of a job; `atm`: attempts made. */
+export const REPORTED = [
+  'name',
+  'data',
+  'opts',
+  'failedReason',
+  'stacktrace',
+  'atm',
+  'timestamp',
+  'finishedOn',
+] as const;
+
+export function deadJobReport(fields: readonly (string | null)[]): DeadJobReport | undefined {
+  const [name, data, options, reason, stacks, attempts, timestamp, finishedOn] = fields;
   if (typeof name !== 'string') return undefined;
   return {
     name,
     data: data ?? '',
+    about: aboutIn(parsed(options)) ?? {},
     reason: reason ?? '',
-    stack: lastStack(stack ?? null),
+    stack: lastStack(parsed(stacks)),
     attempts: Number(attempts ?? 0),
+    createdAt: Number(timestamp ?? 0),
+    failedAt: Number(finishedOn ?? 0),
   };
 }
 
-/** BullMQ keeps the stacks of all attempts as a JSON array, the newest last. */
-function lastStack(text: string | null): string {
+/** BullMQ keeps the stacks of all attempts as an array, the newest last. */
+function lastStack(stacks: unknown): string {
+  return Array.isArray(stacks) ? String(stacks.at(-1) ?? '') : '';
+}
+
+function parsed(text: string | null | undefined): unknown {
   try {
-    const stacks: unknown = JSON.parse(text ?? '[]');
-    return Array.isArray(stacks) ? String(stacks.at(-1) ?? '') : '';
+    return JSON.parse(text ?? 'null');
   } catch {
-    return '';
+    return undefined;
   }
 }
 

@@ -19,6 +19,7 @@ import {
   finishedPage,
   type InspectReply,
   inspected,
+  REPORTED,
   rangesFrom,
   refusal,
   type SettleReply,
@@ -156,7 +157,7 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
     async report(claim, { offset, queue }) {
       const key = `${queuePrefix(queue)}${idPrefix(claim)}${offset}`;
       try {
-        return deadJobReport(await redis.hmget(key, 'name', 'data', 'failedReason', 'stacktrace', 'atm'));
+        return deadJobReport(await redis.hmget(key, ...REPORTED));
       } catch (error) {
         throw redisError(name, error);
       }

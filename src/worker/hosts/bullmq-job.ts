@@ -6,7 +6,7 @@ import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq
 import { backoffDelay } from '../../backoff.ts';
 import type { Outcome, WorkerDefinition } from '../../definition/worker.ts';
 import { sourceOf } from '../../job/identity.ts';
-import type { JobAbout } from '../../job/job.ts';
+import { aboutIn } from '../../job/options.ts';
 import { DEFAULT_ATTEMPTS, DEFAULT_BACKOFF } from '../../job/place.ts';
 import type { TakenJob } from '../attempt.ts';
 import { NotRecordedError } from './bullmq-worker.ts';
@@ -25,7 +25,7 @@ class RetryError extends Error {
     super(reason, { cause });
     this.name = 'RetryError';
     this.delayMs = delayMs;
-    if (cause instanceof Error && cause.stack !== undefined) this.stack = cause.stack;
+    this.stack = stackOf(reason, cause);
   }
 }
 
@@ -41,7 +41,7 @@ export function takenJob(queue: string, job: Job): TakenJob {
     queue,
     name: job.name,
     data: job.data as unknown,
-    about: aboutOf(job),
+    about: aboutIn(job.opts),
     createdAt: job.timestamp,
     attempt: job.attemptsMade + job.stalledCounter + 1,
   };
@@ -99,8 +99,13 @@ async function written(write: Promise<unknown>): Promise<void> {
 
 function unrecoverable(reason: string, cause: unknown): UnrecoverableError {
   const error = new UnrecoverableError(shortened(reason));
-  if (cause instanceof Error && cause.stack !== undefined) error.stack = cause.stack;
+  error.stack = stackOf(reason, cause);
   return error;
+}
+
+/** An outcome that was returned has no place in the code to tell of: ours would mislead. */
+function stackOf(reason: string, cause: unknown): string {
+  return (cause instanceof Error ? cause.stack : undefined) ?? shortened(reason);
 }
 
 function shortened(reason: string): string {
@@ -115,24 +120,4 @@ function isCount(value: unknown): value is number {
 function hasOwnBackoff({ opts }: Job): boolean {
   const type = typeof opts.backoff === 'object' ? opts.backoff.type : undefined;
   return Reflect.get(opts, 'sl') === undefined && (type === 'fixed' || type === 'exponential');
-}
-
-/** Anybody may write options; what is not of our shape is not believed. */
-function aboutOf({ opts }: Job): JobAbout | undefined {
-  const about: unknown = Reflect.get(opts, 'sl');
-  if (typeof about !== 'object' || about === null) return undefined;
-  const { key, id, headers } = about as Record<string, unknown>;
-  return {
-    ...(isText(key) && { key }),
-    ...(isText(id) && id !== '' && { id }),
-    ...(isTextMap(headers) && { headers }),
-  };
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string';
-}
-
-function isTextMap(value: unknown): value is Record<string, string> {
-  return typeof value === 'object' && value !== null && Object.values(value).every(isText);
 }
