@@ -32,6 +32,9 @@ beforeAll(async () => {
   const old = Date.now() - 3_600_000;
   const records = [0, 1, 2].map((n) => ({ key: null, value: Buffer.from('x'), partition: n % 2, timestamp: old + n }));
   await producer.send(id, records);
+  const letter = (reason: string) => ({ key: null, value: Buffer.from('x'), headers: { 'sluice.reason': reason } });
+  await producer.send(`${id}.dlq`, [letter('dead'), letter('tombstone'), letter('dead')]);
+  // No letter: what became of one, or what somebody else wrote.
   await producer.send(`${id}.dlq`, records.slice(0, 1));
   await producer.stop(1_000);
   const connection = new Redis(redis.url, { maxRetriesPerRequest: null });
@@ -63,7 +66,14 @@ test('lag in records and seconds, dead letters, memory and queues; without a bri
     unreachable: [],
   });
   const [topic] = seen.topics;
-  expect(topic).toMatchObject({ topic: id, exists: true, lagRecords: 3, deadLetters: 1 });
+  expect(topic).toMatchObject({
+    topic: id,
+    exists: true,
+    lagRecords: 3,
+    deadLetters: 3,
+    deadJobs: 2,
+    rejectedRecords: 1,
+  });
   expect(topic?.lagSeconds).toBeGreaterThanOrEqual(3_590);
   expect(topic?.lagSeconds).toBeLessThan(4_200);
   expect(seen.redis[0]).toMatchObject({ redis: 'main', maxBytes: 64 * 1_048_576, gate: null });
@@ -76,15 +86,16 @@ test('counts what has ended from what the group has committed, whatever Redis ha
   const groupId = `${id}-counts`;
   const admin = new kafkajs.Kafka({ brokers: kafkaBrokers() }).admin();
   await admin.connect();
-  const partitions = [0, 1].map((partition) => ({ partition, offset: '1' }));
+  // A commit beyond the end stands for a longer topic, with more records than letters.
+  const partitions = [0, 1].map((partition) => ({ partition, offset: partition === 0 ? '7' : '1' }));
   await admin.setOffsets({ groupId, topic: id, partitions });
   await admin.disconnect();
   const env = { SLUICE_KAFKA__GROUP_ID: groupId };
   const [topic] = (await statusOf(env)).topics;
-  expect(topic).toMatchObject({ lagRecords: 1, finishedRecords: 2, completedRecords: 1, deadLetters: 1 });
+  expect(topic).toMatchObject({ lagRecords: 0, finishedRecords: 8, completedRecords: 5, deadLetters: 3 });
   const { stdout } = await status([], env);
   expect(stdout).toMatch(/^TOPIC +LAG +OLDEST +COMPLETED +DEAD LETTERS$/m);
-  expect(stdout).toMatch(new RegExp(`^${id} +1 +\\d+ .* +1 +1$`, 'm'));
+  expect(stdout).toMatch(new RegExp(`^${id} +0 +0 s +5 +3: 2 dead, 1 rejected$`, 'm'));
 });
 
 test('with a bridge it is healthy, and shows its gate; a halted partition is not', async () => {

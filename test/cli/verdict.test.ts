@@ -13,6 +13,8 @@ const topic = (lagRecords: number, lagSeconds = 0) => ({
   finishedRecords: 0,
   completedRecords: 0,
   deadLetters: 0,
+  deadJobs: 0,
+  rejectedRecords: 0,
 });
 const well: Seen = {
   unreachable: [],

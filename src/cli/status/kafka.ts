@@ -1,13 +1,15 @@
 /**
- * Lag, finished records and dead letters of topics. Reads offsets only, which outlive Redis: it joins no group and
- * makes no topic.
+ * Lag of topics, and what became of their records: from offsets, commits and letters, which outlive Redis. It joins no
+ * group and makes no topic.
  */
 import { letterTopic } from '../../job/letter.ts';
 import type { Bounds, Committed, KafkaAdmin } from '../../kafka/consumer.ts';
+import type { LetterTally } from './letters.ts';
 import type { TopicStatus } from './shape.ts';
 
 export async function topicStatus(
   admin: KafkaAdmin,
+  tally: LetterTally,
   group: string,
   topics: readonly string[],
   now: number,
@@ -19,11 +21,12 @@ export async function topicStatus(
     admin.bounds([...consumed, ...letters]),
     consumed.length === 0 ? new Map<string, Committed>() : admin.committed(group, consumed),
   ]);
-  return Promise.all(topics.map((topic) => oneTopic(admin, topic, bounds, committed, now)));
+  return Promise.all(topics.map((topic) => oneTopic(admin, tally, topic, bounds, committed, now)));
 }
 
 async function oneTopic(
   admin: KafkaAdmin,
+  tally: LetterTally,
   topic: string,
   bounds: ReadonlyMap<string, Bounds>,
   committed: ReadonlyMap<string, Committed>,
@@ -32,7 +35,9 @@ async function oneTopic(
   const partitions = partitionsOf(bounds, topic);
   const letters = partitionsOf(bounds, letterTopic(topic));
   const finished = partitions.reduce((sum, [key]) => sum + (committed.get(key)?.offset ?? 0), 0);
-  const lettersEver = letters.reduce((sum, [, { high }]) => sum + high, 0);
+  const gone = letters.reduce((sum, [, { low }]) => sum + low, 0);
+  const counts = await tally.count(letterTopic(topic), letters);
+  const held = counts?.held ?? letters.reduce((sum, [, { low, high }]) => sum + high - low, 0);
   const behind = new Map<string, number>();
   let lagRecords = 0;
   for (const [key, { low, high }] of partitions) {
@@ -47,8 +52,10 @@ async function oneTopic(
     lagRecords,
     lagSeconds: behind.size === 0 ? 0 : await ageOf(behind, (time) => admin.offsetsAt(topic, time), now),
     finishedRecords: finished,
-    completedRecords: Math.max(0, finished - lettersEver),
-    deadLetters: letters.reduce((sum, [, { low, high }]) => sum + high - low, 0),
+    completedRecords: Math.max(0, finished - gone - held),
+    deadLetters: held,
+    deadJobs: counts?.dead ?? null,
+    rejectedRecords: counts?.rejected ?? null,
   };
 }
 

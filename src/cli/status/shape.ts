@@ -14,10 +14,14 @@ export interface TopicStatus {
   readonly lagSeconds: number;
   /** Records below the committed offsets: all that have ended since the topic was made, however. */
   readonly finishedRecords: number;
-  /** Those that have no letter. Letters that repeat, or are ahead of the commit, make it too low and never too high. */
+  /** Those that have no letter: at least so many. Letters that repeat, or are ahead of the commit, are taken off too. */
   readonly completedRecords: number;
-  /** Records of `<topic>.dlq` that Kafka still holds. */
+  /** Letters that `<topic>.dlq` still holds. */
   readonly deadLetters: number;
+  /** Of the newest letters, those of jobs whose attempts are exhausted; null when they could not be read. */
+  readonly deadJobs: number | null;
+  /** Of the newest letters, those of records that could not become a job. */
+  readonly rejectedRecords: number | null;
 }
 
 export interface RedisStatus {

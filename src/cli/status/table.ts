@@ -1,7 +1,7 @@
 /** The status for people: the verdict, then a table each for topics, Redis, queues and roles. */
 import { type HeardBeacon, isSilent } from '../../presence/beacons.ts';
 import { columns } from '../output.ts';
-import type { RedisStatus, Status } from './shape.ts';
+import type { RedisStatus, Status, TopicStatus } from './shape.ts';
 import { duration } from './verdict.ts';
 
 export function table({ verdict, topics, redis, queues, roles, at }: Status): string[] {
@@ -15,7 +15,7 @@ export function table({ verdict, topics, redis, queues, roles, at }: Status): st
         each.exists ? each.lagRecords : 'no such topic yet',
         each.exists ? duration(each.lagSeconds) : '',
         each.exists ? each.completedRecords : '',
-        each.exists ? each.deadLetters : '',
+        each.exists ? letters(each) : '',
       ]),
     ),
     ...section(
@@ -39,6 +39,11 @@ export function table({ verdict, topics, redis, queues, roles, at }: Status): st
       roles.map((each) => [each.role, each.id, upFor(each, now)]),
     ),
   ];
+}
+
+function letters({ deadLetters, deadJobs, rejectedRecords }: TopicStatus): string | number {
+  if (deadLetters === 0 || deadJobs === null || rejectedRecords === null) return deadLetters;
+  return `${deadLetters}: ${deadJobs} dead, ${rejectedRecords} rejected`;
 }
 
 function upFor(role: HeardBeacon, now: number): string {
