@@ -99,6 +99,16 @@ test('a role that is silent is not shown as one that is up', () => {
   expect(lines).toContainEqual(expect.stringMatching(/^work +work +60 s$/));
 });
 
+test('a dashboard is shown with its address', () => {
+  const at = (address: string) => ({ ...role('dashboard'), detail: { address } });
+  const seen = { ...well, roles: [at('http://127.0.0.1:7465'), at('')] };
+  const lines = table({ version: 1, at: new Date(60_000).toISOString(), ...verdictOf(seen, NOW), ...seen });
+  expect(lines.slice(-2)).toEqual([
+    expect.stringMatching(/^dashboard .* http:\/\/127\.0\.0\.1:7465$/),
+    expect.stringMatching(/^dashboard .* its port is taken$/),
+  ]);
+});
+
 test('a gate that has had no reading shows no thresholds', () => {
   const { gate: open, ...redis } = gate(false);
   const unread = { ...redis, gate: { ...open, cause: 'redis-away', closeAtBytes: 0, openAtBytes: 0 } };

@@ -35,8 +35,8 @@ export function table({ verdict, topics, redis, queues, roles, at }: Status): st
       ]),
     ),
     ...section(
-      ['ROLE', 'PROCESS', 'UP'],
-      roles.map((each) => [each.role, each.id, upFor(each, now)]),
+      ['ROLE', 'PROCESS', 'UP', ''],
+      roles.map((each) => [each.role, each.id, upFor(each, now), addressOf(each)]),
     ),
   ];
 }
@@ -49,6 +49,12 @@ function letters({ deadLetters, deadJobs, rejectedRecords }: TopicStatus): strin
 function upFor(role: HeardBeacon, now: number): string {
   if (isSilent(role)) return `last heard ${duration(role.silentMs / 1_000)} ago`;
   return duration(Math.max(0, now - role.startedAt) / 1_000);
+}
+
+/** Of a dashboard. */
+function addressOf({ role, detail }: HeardBeacon): string {
+  if (role !== 'dashboard') return '';
+  return String(Reflect.get(Object(detail), 'address') || 'its port is taken');
 }
 
 function section(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
