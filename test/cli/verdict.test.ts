@@ -22,6 +22,7 @@ const well: Seen = {
   redis: [],
   queues: [],
   roles: [role('bridge'), role('work')],
+  losses: [],
   halted: [],
 };
 const gate = (isOpen: boolean, since = NOW - 240_000) => ({

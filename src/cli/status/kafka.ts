@@ -2,6 +2,7 @@
  * Lag of topics, and what became of their records: from offsets, commits and letters, which outlive Redis. It joins no
  * group and makes no topic.
  */
+import { decodeMetadata } from '../../bridge/metadata.ts';
 import { letterTopic } from '../../job/letter.ts';
 import type { Bounds, Committed, KafkaAdmin } from '../../kafka/consumer.ts';
 import type { LetterTally } from './letters.ts';
@@ -24,6 +25,14 @@ export async function topicStatus(
   return Promise.all(topics.map((topic) => oneTopic(admin, tally, topic, bounds, committed, now)));
 }
 
+/** What a commit tells of: everything below its offset, and what its metadata lists above. */
+function finishedOf(committed: Committed | undefined): number {
+  if (committed === undefined) return 0;
+  const known = decodeMetadata(committed.offset, committed.metadata);
+  const above = typeof known === 'object' ? known.finished : [];
+  return above.reduce((sum, { start, end }) => sum + end - start, committed.offset);
+}
+
 async function oneTopic(
   admin: KafkaAdmin,
   tally: LetterTally,
@@ -34,10 +43,7 @@ async function oneTopic(
 ): Promise<TopicStatus> {
   const partitions = partitionsOf(bounds, topic);
   const letters = partitionsOf(bounds, letterTopic(topic));
-  const finished = partitions.reduce((sum, [key]) => sum + (committed.get(key)?.offset ?? 0), 0);
-  const gone = letters.reduce((sum, [, { low }]) => sum + low, 0);
-  const counts = await tally.count(letterTopic(topic), letters);
-  const held = counts?.held ?? letters.reduce((sum, [, { low, high }]) => sum + high - low, 0);
+  const finished = partitions.reduce((sum, [key]) => sum + finishedOf(committed.get(key)), 0);
   const behind = new Map<string, number>();
   let lagRecords = 0;
   for (const [key, { low, high }] of partitions) {
@@ -51,6 +57,16 @@ async function oneTopic(
     exists: partitions.length > 0,
     lagRecords,
     lagSeconds: behind.size === 0 ? 0 : await ageOf(behind, (time) => admin.offsetsAt(topic, time), now),
+    ...(await outcomesOf(finished, letterTopic(topic), letters, tally)),
+  };
+}
+
+/** How the finished records have ended. */
+async function outcomesOf(finished: number, topic: string, letters: [string, Bounds][], tally: LetterTally) {
+  const gone = letters.reduce((sum, [, { low }]) => sum + low, 0);
+  const counts = await tally.count(topic, letters);
+  const held = counts?.held ?? letters.reduce((sum, [, { low, high }]) => sum + high - low, 0);
+  return {
     finishedRecords: finished,
     completedRecords: Math.max(0, finished - gone - held),
     deadLetters: held,

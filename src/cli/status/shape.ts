@@ -1,6 +1,7 @@
 /** What `sluice status --json` prints; a change of meaning raises the version. */
 import type { HeardBeacon } from '../../presence/beacons.ts';
 import type { GateView } from '../../presence/gates.ts';
+import type { LossView } from '../../presence/losses.ts';
 
 export const SHAPE_VERSION = 1;
 
@@ -12,7 +13,7 @@ export interface TopicStatus {
   readonly lagRecords: number;
   /** Age of the oldest of them, to about a tenth. */
   readonly lagSeconds: number;
-  /** Records below the committed offsets: all that have ended since the topic was made, however. */
+  /** Records that Kafka holds as finished, below the committed offsets and above: all that have ended, however. */
   readonly finishedRecords: number;
   /** Those that have no letter: at least so many. Letters that repeat, or are ahead of the commit, are taken off too. */
   readonly completedRecords: number;
@@ -64,6 +65,8 @@ export interface Status {
   readonly queues: readonly QueueStatus[];
   /** Those that are silent for a few seconds are dead or stuck; they are listed for twenty. */
   readonly roles: readonly HeardBeacon[];
+  /** What Redis has lost and got back, the newest first. */
+  readonly losses: readonly LossView[];
   /** Partitions that wait for an operator. */
   readonly halted: readonly PartitionStatus[];
 }

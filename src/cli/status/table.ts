@@ -4,7 +4,7 @@ import { columns } from '../output.ts';
 import type { RedisStatus, Status, TopicStatus } from './shape.ts';
 import { duration } from './verdict.ts';
 
-export function table({ verdict, topics, redis, queues, roles, at }: Status): string[] {
+export function table({ verdict, topics, redis, queues, roles, losses, at }: Status): string[] {
   const now = Date.parse(at);
   return [
     verdict,
@@ -37,6 +37,16 @@ export function table({ verdict, topics, redis, queues, roles, at }: Status): st
     ...section(
       ['ROLE', 'PROCESS', 'UP', ''],
       roles.map((each) => [each.role, each.id, upFor(each, now), addressOf(each)]),
+    ),
+    ...section(
+      ['REDIS LOST JOBS', 'AGO', 'HOW', 'ENQUEUED AGAIN', 'TOOK'],
+      losses.map((each) => [
+        `${each.topic}/${each.partition}`,
+        duration((now - each.at) / 1_000),
+        each.kind,
+        each.enqueuedAgain,
+        duration(each.tookMs / 1_000),
+      ]),
     ),
   ];
 }
