@@ -70,6 +70,13 @@ export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TR
         return new Map(answer.map(({ partition, offset }) => [partitionKey({ topic, partition }), Number(offset)]));
       }),
 
+    deleteBelow: ({ topic, partition }, offset) =>
+      ask(`deleting records of ${topic}`, async () => {
+        // KafkaJS deletes in topics that it has asked about before.
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+      }),
+
     ensureTopics: (topics) =>
       ask('making topics', async () => {
         const existing = new Set(await admin.listTopics());
