@@ -97,6 +97,8 @@ export interface KafkaAdmin extends Service {
     topics: readonly { topic: string; partitions: number; config?: Record<string, string> }[],
   ): Promise<void>;
   topics(): Promise<readonly string[]>;
+  /** How many consumers the group has. */
+  members(groupId: string): Promise<number>;
   /** Deletes every record of the partition below the offset, for good. */
   deleteBelow(partition: TopicPartition, offset: number): Promise<void>;
 }

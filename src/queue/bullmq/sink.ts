@@ -28,6 +28,7 @@ import {
 
 const LEDGER = lua('ledger');
 const CLAIM = script(LEDGER, lua('claim'));
+const PEEK = script(LEDGER, lua('peek'));
 const COUNT = script(LEDGER, lua('count-unsettled'));
 const REMOVE = lua('remove-bullmq');
 const RECONCILE = script(LEDGER, REMOVE, lua('reconcile-bullmq'));
@@ -84,13 +85,19 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
 
     async claim(ledger, generation) {
       const token = randomUUID();
-      const [status, enqueued, incarnation, reconciled] = await call<[string, number, string, string]>(
+      const [status, enqueued, incarnation, reconciled, known] = await call<[string, number, string, string, number]>(
         CLAIM,
         [ledgerKey(ledger)],
         [token, jobIdPrefix(ledger.topic, generation, ledger.partition)],
       );
-      if (status !== 'ok') return { status: 'corrupt' };
+      if (status !== 'ok') return { status: status === 'newer' ? status : 'corrupt', generation: known };
       return { ledger, generation, token, incarnation, enqueued, isReconciled: reconciled === incarnation };
+    },
+
+    async peek(ledger) {
+      const reply = await call<[string, number, number, number, number]>(PEEK, [ledgerKey(ledger)], []);
+      const [status, enqueued, generation, unsettled, lowestUnsettled] = reply;
+      return { isCorrupt: status !== 'ok', enqueued, generation, unsettled, lowestUnsettled };
     },
 
     async enqueue(claim, expected, batch) {
