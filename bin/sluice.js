@@ -2,8 +2,8 @@
 // The command `sluice`. In the project's checkout it runs the TypeScript sources as they are; the published
 // package holds none, and runs the compiled ones. Plain JavaScript, so that an old Node reads it and is told.
 const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 22 || (major === 22 && minor < 18)) {
-  process.stderr.write(`sluice: Node 22.18 or newer is needed, this is ${process.versions.node}\n`);
+if (major < 22 || (major === 22 && minor < 19)) {
+  process.stderr.write(`sluice: Node 22.19 or newer is needed, this is ${process.versions.node}\n`);
   process.exit(3);
 }
 const { existsSync } = await import('node:fs');

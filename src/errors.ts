@@ -39,15 +39,22 @@ const CODES = {
 
 export type ErrorCode = keyof typeof CODES;
 
+interface SluiceErrorOptions extends ErrorOptions {
+  readonly isUnsent?: boolean;
+}
+
 export class SluiceError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
+  /** True of an UNREACHABLE when nothing can have arrived, because there never was a connection. */
+  readonly isUnsent: boolean;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options: SluiceErrorOptions = {}) {
     super(message, options);
     this.name = 'SluiceError';
     this.code = code;
     this.retryable = CODES[code].retryable;
+    this.isUnsent = options.isUnsent ?? false;
   }
 }
 

@@ -97,7 +97,7 @@ function row(path: string, one: Shape): Row {
     path,
     variable: `SLUICE_${variable.join('__')}`,
     // What has no words of its own is a rule that only the file can hold.
-    values: cell(words.replace(/a text that matches \S+/g, 'a text') || 'a text, or a function in the file'),
+    values: cell(words || 'a text, or a function in the file'),
     preset,
     meaning: cell(one.description ?? ''),
   };

@@ -4,6 +4,7 @@
  * although it is finished. A claim may be used only after the commit: a zombie is told so there. Where the offsets
  * make no sense the partition is halted, because guessing would drop records silently.
  */
+import { SluiceError } from '../errors.ts';
 import type { Bounds, Committed, GroupConsumer } from '../kafka/consumer.ts';
 import { partitionKey } from '../kafka/consumer.ts';
 import { type Claim, isFenced } from '../queue/sink.ts';
@@ -73,20 +74,21 @@ export async function claimPartition(held: HeldPartition, context: ClaimContext)
   const metadataNow = encodeMetadata(start, { ...held.progress(start), fingerprint: context.fingerprint });
   await context.consumer.commit(held.epoch, [{ ...place(held), offset: start, metadata: metadataNow }]);
   const removed = await reconcileAll(held);
-  if (removed === undefined || held.isLost) return undefined;
+  if (held.isLost) return undefined;
   held.begin();
   return { removed, isLoss: held.acked < held.reached && known?.fingerprint === context.fingerprint };
 }
 
 const NOTHING_KNOWN: KnownProgress = { generation: 0, reached: -1, finished: [] };
 
-/** Rule 6. Undefined when a fence does not hold any more: then the partition is claimed again. */
-async function reconcileAll(held: HeldPartition): Promise<number | undefined> {
+/** Rule 6. Throws when a fence does not hold any more: then the partition is claimed again. */
+async function reconcileAll(held: HeldPartition): Promise<number> {
   let removed = 0;
   for (const { shard, claim, finished } of held.shards) {
     if (claim.isReconciled) continue;
     const reply = await asked(shard, () => shard.sink.reconcile(claim, finished.ranges));
-    if (isFenced(reply)) return undefined;
+    if (isFenced(reply))
+      throw new SluiceError('UNFIT', `the ledger or a queue in Redis ${shard.sink.name} is ${reply.status}`);
     removed += reply.removed;
   }
   return removed;

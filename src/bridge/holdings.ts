@@ -3,7 +3,7 @@
  * they are revoked. What is away is asked again until the assignment is over; what makes no sense halts.
  */
 import type { Clock } from '../clock.ts';
-import { messageOf } from '../errors.ts';
+import { isSluiceError, messageOf } from '../errors.ts';
 import type { Assignment, GroupConsumer, KafkaAdmin, TopicPartition } from '../kafka/consumer.ts';
 import { partitionKey } from '../kafka/consumer.ts';
 import type { Log } from '../log.ts';
@@ -120,7 +120,7 @@ export class Holdings {
   }
 
   async #claimOnce(each: HeldPartition, view: KafkaView): Promise<void> {
-    const { plan, consumer, shards, log, admin } = this.#options;
+    const { plan, consumer, shards, admin, log } = this.#options;
     const { shards: own, fingerprint } = plan(each.topic);
     const boundsNow = () => admin.bounds([each.topic]);
     const allShards = [...shards.values()];
@@ -129,12 +129,16 @@ export class Holdings {
       const outcome = await claimPartition(each, context);
       if (outcome !== undefined) this.#tellClaimed(each, outcome);
     } catch (error) {
-      log.debug({ ...place(each), reason: messageOf(error) }, 'claim failed');
+      const reason = messageOf(error);
+      if (reason !== each.claimTrouble && !isSluiceError(error, 'DISOWNED'))
+        log.warn({ ...place(each), reason }, 'partition not claimed yet; trying again');
+      each.claimTrouble = reason;
     }
     if (each.state === 'halted') this.#tellHalted(each);
   }
 
   #tellClaimed(each: HeldPartition, { removed, isLoss }: ClaimOutcome): void {
+    each.claimTrouble = '';
     const { log, metrics, clock } = this.#options;
     const { reached, acked: left } = each;
     this.#claims += 1;

@@ -4,6 +4,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import { SluiceError } from '../errors.ts';
 import { EXIT } from './exit.ts';
 import { printJson, printLines } from './output.ts';
+import { protoText, testText, workerText } from './worker-files.ts';
 
 const SHAPE_VERSION = 1;
 
@@ -16,26 +17,52 @@ export interface NewWorkerFlags {
 }
 
 export async function newWorkerCommand(name: string, flags: NewWorkerFlags): Promise<number> {
-  const files = newWorker(name, flags);
+  const { type, files } = newWorker(name, flags);
   if (flags.json) {
-    printJson({ version: SHAPE_VERSION, files });
+    printJson({ version: SHAPE_VERSION, message: type, files });
     return EXIT.ok;
   }
   printLines(files);
-  process.stderr.write(`\nNext: sluice types, then ${testCommand(files.at(-1) ?? '')}\n`);
+  process.stderr.write(`\n${nextSteps(type, files.at(-1) ?? '').join('\n')}\n`);
   return EXIT.ok;
 }
 
+function nextSteps(type: string, testFile: string): string[] {
+  const [sluice, test] = commandsHere(testFile);
+  const example = `'{"userId": "7", "email": "ada@example.com"}'`;
+  return [
+    `Next: ${sluice} types`,
+    `      ${test}`,
+    `      ${sluice} up, and then: ${sluice} produce ${type} --json ${example}`,
+    ...compilerNote(),
+  ];
+}
+
 /** Sluice's own checkout holds no compiled package; there, npm scripts lead to its sources. */
-function testCommand(file: string): string {
+function commandsHere(testFile: string): [sluice: string, test: string] {
   const isCheckout = existsSync(join('src', 'cli', 'main.ts')) && existsSync(join('bin', 'sluice.js'));
-  return isCheckout ? 'npm run test:workers' : `node --test ${file}`;
+  return isCheckout ? ['npm run sluice --', 'npm run test:workers'] : ['npx sluice', `node --test ${testFile}`];
+}
+
+/** Node wants the `.ts` of an import; the compiler wants to be told that it may be there. */
+function compilerNote(): string[] {
+  const options = existsSync('tsconfig.json') ? readFileSync('tsconfig.json', 'utf8') : undefined;
+  if (options === undefined || /allowImportingTsExtensions|rewriteRelativeImportExtensions/.test(options)) return [];
+  return [
+    'For tsc, tsconfig.json needs "rewriteRelativeImportExtensions": true (or, with "noEmit", ' +
+      '"allowImportingTsExtensions": true): the test imports the worker by its .ts name, as Node runs it.',
+  ];
 }
 
 /** Writes the files and answers their paths; throws USAGE when a name cannot be used or a file exists. */
-export function newWorker(name: string, { message, workers, proto }: NewWorkerFlags): string[] {
+export function newWorker(
+  name: string,
+  { message, workers, proto }: NewWorkerFlags,
+): { readonly type: string; readonly files: readonly string[] } {
   if (!/^[A-Z][A-Za-z0-9]{0,99}$/.test(name)) {
-    throw new SluiceError('USAGE', `"${name}" is not allowed; allowed: a message's name such as SendWelcome`);
+    const pascal = pascalCase(name);
+    const offer = pascal === '' ? '' : `; did you mean "${pascal}"?`;
+    throw new SluiceError('USAGE', `"${name}" is not allowed${offer}; allowed: a message's name such as SendWelcome`);
   }
   const type = message ?? `${projectPackage()}.v1.${name}`;
   if (!/^([a-z][a-z0-9_]*\.)+[A-Z][A-Za-z0-9]*$/.test(type)) {
@@ -59,7 +86,7 @@ export function newWorker(name: string, { message, workers, proto }: NewWorkerFl
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
   }
-  return texts.map(([path]) => path);
+  return { type, files: texts.map(([path]) => path) };
 }
 
 /** The project's name as a protobuf package. */
@@ -72,59 +99,17 @@ function projectPackage(): string {
   return joined === '' || joined === 'sluice' ? 'app' : joined;
 }
 
+/** `send-bye`, `send_bye` and `send bye` as a message's name; empty when there is no such name in it. */
+function pascalCase(name: string): string {
+  const words = name.match(/[A-Za-z][A-Za-z0-9]*/g) ?? [];
+  return words.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join('');
+}
+
 function kebab(name: string): string {
   return name.replace(/([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])/g, '$1$3-$2').toLowerCase();
-}
-
-function protoText(type: string): string {
-  const steps = type.split('.');
-  return `syntax = "proto3";
-
-package ${steps.slice(0, -1).join('.')};
-
-message ${steps.at(-1)} {
-  uint64 user_id = 1;
-  string email = 2;
-}
-`;
-}
-
-function workerText(type: string, file: string): string {
-  return `import { dead, defineWorker } from 'sluice';
-
-export default defineWorker('${type}', {
-  queue: '${file}',
-  attempts: 10,
-  async run(message, { log }) {
-    if (message.email === '') return dead('email: nobody to write to');
-    log.info({ userId: String(message.userId) }, 'ran');
-  },
-});
-`;
 }
 
 /** Relative paths in a URL part their steps by slashes on every system. */
 function toUrlPath(path: string): string {
   return path.split(sep).join('/');
-}
-
-function testText(type: string, file: string, proto: string): string {
-  return `import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { perform } from 'sluice/testing';
-import worker from './${file}.ts';
-
-const proto = [fileURLToPath(new URL('${proto}', import.meta.url))];
-
-test('${type} is done', async () => {
-  const { outcome } = await perform(worker, { userId: 7n, email: 'ada@example.com' }, { proto });
-  assert.equal(outcome.kind, 'done');
-});
-
-test('${type} without an address is dead', async () => {
-  const { outcome } = await perform(worker, { userId: 7n }, { proto });
-  assert.equal(outcome.kind, 'dead');
-});
-`;
 }

@@ -112,11 +112,13 @@ function isOfMessage(error: unknown): boolean {
 }
 
 function lost(error: unknown, batch: readonly Line[], counts: Counts): SluiceError {
-  counts.unknown += batch.length;
-  const [first, last] = [batch[0]?.number, batch.at(-1)?.number];
   const code = isSluiceError(error) ? error.code : 'UNREACHABLE';
-  const rest = `lines ${first} to ${last} may or may not have arrived; nothing after them was sent`;
-  return new SluiceError(code, `${messageOf(error)}\n${rest}`, { cause: error });
+  const isUnsent = isSluiceError(error) && error.isUnsent;
+  if (!isUnsent) counts.unknown += batch.length;
+  const [first, last] = [batch[0]?.number, batch.at(-1)?.number];
+  const lines = first === last ? `line ${first}` : `lines ${first} to ${last}`;
+  const fate = isUnsent ? 'nothing was sent' : `${lines} may or may not have arrived; nothing after that was sent`;
+  return new SluiceError(code, `${messageOf(error)}\n${fate}`, { cause: error, isUnsent });
 }
 
 function refuse(counts: Counts, number: number, error: unknown): void {

@@ -3,16 +3,19 @@
  * a bad line does not keep the others back. What became of lines when Kafka or Redis went away is said too.
  */
 import { createReadStream, existsSync } from 'node:fs';
-import { messageOf, SluiceError } from '../errors.ts';
+import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
 import { DEFAULT_QUEUE } from '../job/place.ts';
-import { createProducer, type Producer } from '../producer/producer.ts';
+import { createProducer } from '../producer/producer.ts';
+import type { ProducerSettings } from '../producer/settings.ts';
 import type { LoadedSchemas } from '../schema/load.ts';
 import { suggestion } from '../suggest.ts';
-import { type Config, DEFAULT_TOPIC } from './config/schema.ts';
+import type { LoadedConfig } from './config/load.ts';
+import { type Config, DEFAULT_REDIS, DEFAULT_TOPIC } from './config/schema.ts';
 import { type CommonFlags, createContext, schemasFor, workersFor } from './context.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
 import { printJson } from './output.ts';
 import { type Counts, eventsOf, linesOf, produceLines } from './produce-lines.ts';
+import { kafkaHint, redisHint } from './whereabouts.ts';
 
 const SHAPE_VERSION = 1;
 const WAYS = ['kafka', 'redis'];
@@ -35,17 +38,20 @@ export async function produce(type: string | undefined, flags: ProduceFlags): Pr
   if (!WAYS.includes(via)) {
     throw new SluiceError('USAGE', `--via: "${via}" is not allowed${suggestion(via, WAYS)}; allowed: kafka, redis`);
   }
-  const source = await inputOf(flags);
-  const { config } = await createContext(flags, 'produce');
+  const source = inputOf(flags);
+  const { config, loaded } = await createContext(flags, 'produce');
   const schemas = schemasFor(config);
   if (type !== undefined) schemas.codec(type);
-  const producer = await producerFor(via as 'kafka' | 'redis', type, flags, config, schemas);
+  const { settings, hint } = await wayOf(via as 'kafka' | 'redis', type, flags, loaded, schemas);
+  const producer = createProducer({ ...settings, workers: config.workers, schemas });
   const counts: Counts = { acked: 0, refused: 0, unknown: 0 };
+  sayWhatIsAwaited(type, flags);
   try {
     await produceLines(producer, eventsOf(source, type, optionsOf(flags), counts), counts);
     return codeOf(counts);
   } catch (error) {
     process.stderr.write(`sluice: ${messageOf(error)}\n`);
+    if (isSluiceError(error, 'UNREACHABLE')) process.stderr.write(`${hint}\n`);
     return exitCodeOf(error);
   } finally {
     printJson({ version: SHAPE_VERSION, ...counts });
@@ -53,12 +59,20 @@ export async function produce(type: string | undefined, flags: ProduceFlags): Pr
   }
 }
 
+/** A terminal would look as if the command hung. */
+function sayWhatIsAwaited(type: string | undefined, { json, file }: ProduceFlags): void {
+  if (json !== undefined || file !== undefined || !process.stdin.isTTY) return;
+  const line = type === undefined ? '{"type": ..., "message": {...}}' : `one ${type} as JSON`;
+  process.stderr.write(`reading from the terminal: each line ${line}; Ctrl-D ends\n`);
+}
+
 function codeOf({ acked, refused }: Counts): number {
+  if (acked + refused === 0) throw new SluiceError('USAGE', 'nothing to produce: no line came; see --json and --file');
   if (refused === 0) return EXIT.ok;
   return acked > 0 ? EXIT.partial : EXIT.failed;
 }
 
-async function inputOf({ json, file }: ProduceFlags): Promise<AsyncIterable<string>> {
+function inputOf({ json, file }: ProduceFlags): AsyncIterable<string> {
   if (json !== undefined && file !== undefined) throw new SluiceError('USAGE', '--json and --file: give one of them');
   if (json !== undefined) return linesOf(one(json.replaceAll('\n', ' ')));
   if (file === undefined) return linesOf(process.stdin.setEncoding('utf8'));
@@ -70,39 +84,53 @@ async function* one(text: string): AsyncGenerator<string> {
   yield text;
 }
 
-async function producerFor(
+/** Where the events go, and what to say when nobody is there. */
+async function wayOf(
   via: 'kafka' | 'redis',
   type: string | undefined,
   flags: ProduceFlags,
-  config: Config,
+  loaded: LoadedConfig,
   schemas: LoadedSchemas,
-): Promise<Producer> {
+): Promise<{ readonly settings: ProducerSettings; readonly hint: string }> {
+  const { config } = loaded;
   const topic = topicOf(config, flags.topic);
-  const redis = via === 'redis' ? await redisOf(config, schemas, type, flags.queue) : undefined;
-  const settings = { via, topic, kafka: config.kafka, workers: config.workers, schemas };
-  return createProducer({ ...settings, ...(redis !== undefined && { redis }) });
+  if (via === 'kafka') {
+    warnOfTopic(config, topic);
+    return { settings: { via, topic, kafka: config.kafka }, hint: kafkaHint(loaded) };
+  }
+  const name = await redisNameOf(config, schemas, type, flags.queue);
+  return { settings: { via, topic, redis: config.redis[name] ?? {} }, hint: redisHint(loaded, name) };
 }
 
 /** The topic asked for, or the one of envelopes that is consumed. Events are written as envelopes. */
 function topicOf({ topics }: Config, asked: string | undefined): string {
   const envelopes = Object.keys(topics).filter((name) => topics[name]?.record === 'envelope');
-  if (asked === undefined) return envelopes.includes(DEFAULT_TOPIC) ? DEFAULT_TOPIC : (envelopes[0] ?? DEFAULT_TOPIC);
-  const known = topics[asked];
+  const topic = asked ?? (envelopes.includes(DEFAULT_TOPIC) ? DEFAULT_TOPIC : (envelopes[0] ?? DEFAULT_TOPIC));
+  const known = topics[topic];
   if (known !== undefined && known.record !== 'envelope') {
-    throw new SluiceError('USAGE', `--topic: ${asked} holds ${known.record} records; sluice produce writes envelopes`);
+    throw new SluiceError('USAGE', `--topic: ${topic} holds ${known.record} records; sluice produce writes envelopes`);
   }
-  if (known === undefined) {
-    const hint = suggestion(asked, Object.keys(topics));
-    process.stderr.write(`warning: ${asked} is not among the topics that are consumed${hint}\n`);
-  }
-  return asked;
+  return topic;
+}
+
+/** Nothing becomes of events that nobody takes from Kafka. */
+function warnOfTopic({ topics }: Config, topic: string): void {
+  if (Object.hasOwn(topics, topic)) return;
+  const names = Object.keys(topics);
+  const hint = suggestion(topic, names) || `: ${names.join(', ')}`;
+  process.stderr.write(`warning: ${topic} is not among the topics that are consumed${hint}\n`);
 }
 
 /** The Redis that holds the queue of these events. */
-async function redisOf(config: Config, schemas: LoadedSchemas, type: string | undefined, asked: string | undefined) {
+async function redisNameOf(
+  config: Config,
+  schemas: LoadedSchemas,
+  type: string | undefined,
+  asked: string | undefined,
+) {
   const workers = asked !== undefined || type === undefined ? undefined : await workersFor(config, schemas);
   const queue = asked ?? workers?.get(type ?? '')?.queue ?? DEFAULT_QUEUE;
-  return config.redis[config.queues[queue]?.redis ?? 'main'] ?? {};
+  return config.queues[queue]?.redis ?? DEFAULT_REDIS;
 }
 
 function optionsOf({ key, queue, delay, attempts, priority }: ProduceFlags) {

@@ -3,14 +3,16 @@ import { hostname } from 'node:os';
 import { createBridge } from '../bridge/bridge.ts';
 import { createCollector } from '../collector/collector.ts';
 import { portFor } from '../collector/port.ts';
-import { createBeacon } from '../presence/beacons.ts';
+import { type BeaconService, createBeacon } from '../presence/beacons.ts';
 import { createGateRecorder } from '../presence/gates.ts';
+import { createLossRecorder } from '../presence/losses.ts';
+import { hearBullWarnings } from '../queue/bullmq/warnings.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import { connect, disconnect, type Redis } from '../redis/connection.ts';
 import type { Service } from '../service.ts';
 import { createWork } from '../worker/work.ts';
-import { noWorkers, topicsWithoutTakers } from './check.ts';
 import { type Context, schemasFor, workersFor } from './context.ts';
+import { noWorkers, topicsWithoutTakers, unfedWorkers } from './feeding.ts';
 
 export const ROLES = ['bridge', 'work', 'dashboard'] as const;
 export type Role = (typeof ROLES)[number];
@@ -20,6 +22,7 @@ type MakeRole = (context: Context, onFatal: (error: Error) => void) => Promise<S
 const MAKE: Readonly<Record<Role, MakeRole>> = { bridge: makeBridge, work: makeWork, dashboard: makeDashboard };
 
 export function makeRole(role: Role, context: Context, onFatal: (error: Error) => void): Promise<Service> {
+  hearBullWarnings(context.log);
   return MAKE[role](context, onFatal);
 }
 
@@ -29,8 +32,11 @@ async function makeBridge(context: Context, onFatal: (error: Error) => void): Pr
   const workers = await workersFor(config, schemas);
   const orphans = topicsWithoutTakers(config, workers);
   if (orphans.length > 0) log.warn({ topics: orphans }, noWorkers(config, orphans));
+  const unfed = unfedWorkers(config, workers);
+  if (unfed !== undefined) log.warn({ reason: unfed }, 'some workers are fed by no topic');
   const redis = connect('main', mainRedis(context), 'command', log);
   const gates = createGateRecorder(redis, { group: config.kafka.groupId, by: identity() }, clock);
+  const losses = createLossRecorder(redis, config.kafka.groupId, clock);
   const bridge = createBridge({
     config,
     schemas,
@@ -39,10 +45,14 @@ async function makeBridge(context: Context, onFatal: (error: Error) => void): Pr
     metrics,
     clock,
     onFatal,
-    onGate: gates.record,
+    onGate: (view) => {
+      gates.record(view);
+      beacon.changed();
+    },
+    onLoss: losses.record,
   });
   const beacon = beaconOf('bridge', redis, context, () => bridge.view());
-  return inOrder([beacon, gates, bridge], () => disconnect(redis));
+  return inOrder([beacon, gates, losses, bridge], () => disconnect(redis));
 }
 
 async function makeWork(context: Context): Promise<Service> {
@@ -74,7 +84,7 @@ async function makeDashboard(context: Context): Promise<Service> {
 }
 
 /** Beats first and last: a role that waits for Kafka or Redis is alive. */
-function beaconOf(role: Role, redis: Redis, { config, clock }: Context, detail: () => unknown): Service {
+function beaconOf(role: Role, redis: Redis, { config, clock }: Context, detail: () => unknown): BeaconService {
   const group = config.kafka.groupId;
   return createBeacon(redis, { group, role, id: `${role}-${identity()}`, detail }, clock);
 }

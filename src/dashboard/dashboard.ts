@@ -1,10 +1,11 @@
 /**
  * bull-board on fastify, for looking: loopback only, read-only, closed to other sites. It writes nothing to Redis and
  * answers within seconds whatever Redis does: with an error while Redis is away or hangs, and properly once it is back.
+ * A port that is taken keeps it waiting, and nobody else.
  */
 import Fastify, { type FastifyInstance } from 'fastify';
 import { systemClock } from '../clock.ts';
-import { messageOf, SluiceError } from '../errors.ts';
+import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { QueueConfig } from '../queue/config.ts';
 import type { RedisConfig } from '../redis/config.ts';
@@ -13,12 +14,14 @@ import { type Service, within } from '../service.ts';
 import { type Board, createBoard, type QueuePlace } from './board.ts';
 import type { DashboardConfig } from './config.ts';
 import { guard } from './guard.ts';
+import { listen } from './listen.ts';
 import { addPages } from './pages.ts';
 import { createQueueFinder, type QueueFinder } from './queue-finder.ts';
 
 const BOARD_PATH = '/queues';
 const FIND_QUEUES_MS = 5_000;
 const FIRST_LOOK_MS = 2_000;
+const LISTEN_AGAIN_MS = 2_000;
 const ANSWER_WITHIN_MS = 8_000;
 
 export interface DashboardOptions {
@@ -29,7 +32,7 @@ export interface DashboardOptions {
 }
 
 export interface Dashboard extends Service {
-  /** `http://127.0.0.1:7465`, once started. */
+  /** `http://127.0.0.1:7465`; empty while its port is taken. */
   address(): string;
 }
 
@@ -47,6 +50,8 @@ export function createDashboard({ config, redis, queues, log }: DashboardOptions
   let places: ReadonlyMap<string, Place> = new Map();
   const stopping = new AbortController();
   const looked = Promise.withResolvers<void>();
+  let listening: Promise<void> | undefined;
+  let told: string | undefined;
 
   async function findQueues(): Promise<void> {
     for (const [queue, { redis: server }] of Object.entries(queues)) showIn(places.get(server), queue);
@@ -74,6 +79,20 @@ export function createDashboard({ config, redis, queues, log }: DashboardOptions
     }
   }
 
+  /** A port that is taken, perhaps by another `sluice up`, may come free; it is told once, and work goes on meanwhile. */
+  async function listenOnceFree(): Promise<void> {
+    do await systemClock.sleep(LISTEN_AGAIN_MS, stopping.signal);
+    while (!stopping.signal.aborted && !(await listens()));
+  }
+
+  async function listens(): Promise<boolean> {
+    const problem = await listen(app, config);
+    if (problem === undefined) log.info({ address: addressOf(app) }, 'dashboard listens');
+    else if (problem !== told) log.warn({ reason: problem }, 'no dashboard for now; trying again');
+    told = problem;
+    return problem === undefined;
+  }
+
   return {
     async start() {
       places = new Map(Object.entries(redis).map(([server, settings]) => [server, openPlace(server, settings, log)]));
@@ -82,12 +101,12 @@ export function createDashboard({ config, redis, queues, log }: DashboardOptions
       await mount(app, board, places);
       void keepLooking();
       await within(FIRST_LOOK_MS, looked.promise);
-      await listen(app, config);
-      log.info({ address: addressOf(app) }, 'dashboard listens');
+      if (!(await listens())) listening = listenOnceFree();
     },
 
     async stop(deadlineMs) {
       stopping.abort();
+      await listening;
       await within(deadlineMs, app.close());
       await board.close();
       await Promise.all([...places.values()].map(({ connection }) => disconnect(connection)));
@@ -116,17 +135,6 @@ async function mount(app: FastifyInstance, board: Board, places: ReadonlyMap<str
     },
     { prefix: BOARD_PATH },
   );
-}
-
-async function listen(app: FastifyInstance, { host, port }: DashboardConfig): Promise<void> {
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    throw new SluiceError(
-      'CONFIG',
-      `dashboard.port: cannot listen on ${host}:${port}: ${messageOf(error)}; choose another port, 0 takes a free one`,
-    );
-  }
 }
 
 function addressOf(app: FastifyInstance): string {

@@ -1,7 +1,7 @@
 /**
  * An idempotent producer over KafkaJS: acks of all in-sync replicas, no record doubled by a retry. A record that
  * the topic does not take is UNFIT; when no broker acks within the deadline, the call is UNREACHABLE and what became
- * of its records is unknown.
+ * of its records is unknown, unless there never was a connection: then the error says `isUnsent`.
  *
  * KafkaJS counts its sequence numbers back after a failure, also when the broker had written the records. The next
  * records under those numbers would then be taken for repetitions: acked, and dropped. Hence one request at a time,
@@ -27,6 +27,7 @@ export function createRecordProducer(
 ): RecordProducer {
   const waiting: Piece[] = [];
   let producer: Promise<Producer> | undefined;
+  let wasConnected = false;
   let isSending = false;
   let isStopped = false;
 
@@ -47,10 +48,12 @@ export function createRecordProducer(
     );
     try {
       await made.connect();
+      wasConnected = true;
       return made;
     } catch (error) {
       void made.disconnect().catch(() => undefined);
-      throw kafkaError('connecting', config.brokers, error);
+      const { code, message } = kafkaError('connecting', config.brokers, error);
+      throw new SluiceError(code, message, { cause: error, isUnsent: !wasConnected });
     }
   }
 
@@ -97,8 +100,8 @@ export function createRecordProducer(
     } catch (error) {
       throw kafkaError(`producing to ${topic}`, config.brokers, error);
     }
-    const where = `Kafka at ${config.brokers.join(', ')}`;
-    throw new SluiceError('UNREACHABLE', `producing to ${topic}: ${where} did not ack within ${deliveryTimeoutMs} ms`);
+    const late = `Kafka at ${config.brokers.join(', ')} did not ack within ${deliveryTimeoutMs} ms`;
+    throw new SluiceError('UNREACHABLE', `producing to ${topic}: ${late}`, { isUnsent: !wasConnected });
   }
 
   return {

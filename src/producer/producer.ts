@@ -1,7 +1,8 @@
 /**
  * Produces events, to Kafka or straight to a queue, by the same calls with the same checks; the worker sees the same
  * job. `send` resolves when the event is durable where it went. Nothing is sent when anything of a call is invalid;
- * what is away for longer than the client's tries is UNREACHABLE, and whether the event arrived is then unknown.
+ * what is away for longer than the client's tries is UNREACHABLE, and whether the event arrived is then unknown, unless
+ * the error says `isUnsent`.
  */
 import { randomUUID } from 'node:crypto';
 import { isSluiceError, messageOf, SluiceError } from '../errors.ts';

@@ -47,7 +47,7 @@ export function settle(given: ProducerSettings): Settings {
     throw wrong(`via: ${JSON.stringify(via)} is not allowed; allowed: "kafka", "redis"`);
   const { workers = 'workers', topic = 'sluice.jobs' } = given;
   if (!TOPIC_NAME.test(topic))
-    throw wrong(`topic: ${JSON.stringify(topic)} is no topic name; allowed: ${TOPIC_NAME.source}`);
+    throw wrong(`topic: ${JSON.stringify(topic)} is no topic name; allowed: letters, digits, ".", "_" and "-"`);
   return {
     via,
     topic,

@@ -1,9 +1,10 @@
 /** By Redis: each event as a job on its queue, placed as the bridge would place it. Not gated: see the README. */
 import { discoverWorkers, type WorkerSet } from '../definition/discover.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
 import { placeJob } from '../job/place.ts';
 import type { Log } from '../log.ts';
 import { createDirectQueues } from '../queue/bullmq/direct.ts';
-import { connect, disconnect } from '../redis/connection.ts';
+import { connect, disconnect, maskUrl } from '../redis/connection.ts';
 import type { Schemas } from '../schema/schemas.ts';
 import type { CheckedEvent, Transport } from './producer.ts';
 import type { Settings } from './settings.ts';
@@ -13,11 +14,26 @@ const JOBS_AT_ONCE = 500;
 export async function openRedis({ redis, workers: folder }: Settings, schemas: Schemas, log: Log): Promise<Transport> {
   const workers = await discoverWorkers(folder, schemas);
   const connection = connect('producer', redis, 'command', log);
-  const queues = createDirectQueues(connection, redis.prefix);
+  const queues = createDirectQueues(connection, redis.prefix, `at ${maskUrl(redis.url)}`);
+  let wasConnected = false;
+  connection.once('ready', () => {
+    wasConnected = true;
+  });
+
+  /** Without a connection there is no doubt about what became of the events. */
+  function withFate(error: unknown): unknown {
+    if (wasConnected || !isSluiceError(error, 'UNREACHABLE')) return error;
+    return new SluiceError('UNREACHABLE', error.message, { cause: error, isUnsent: true });
+  }
+
   return {
     async send(events) {
-      for (let start = 0; start < events.length; start += JOBS_AT_ONCE) {
-        await queues.add(events.slice(start, start + JOBS_AT_ONCE).map((each) => place(each, workers)));
+      try {
+        for (let start = 0; start < events.length; start += JOBS_AT_ONCE) {
+          await queues.add(events.slice(start, start + JOBS_AT_ONCE).map((each) => place(each, workers)));
+        }
+      } catch (error) {
+        throw withFate(error);
       }
     },
     async close() {

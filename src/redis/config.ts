@@ -2,7 +2,13 @@
 import { z } from 'zod';
 
 /** `'75%'` of maxmemory, or bytes. Without a maxmemory, percents are of the machine's memory. */
-const threshold = z.union([z.int().positive(), z.string().regex(/^\d{1,2}(\.\d+)?%$|^\d+(\.\d+)?(kb|mb|gb)$/i)]);
+const threshold = z.union([
+  z.int().positive(),
+  z
+    .string()
+    .regex(/^\d{1,2}(\.\d+)?%$|^\d+(\.\d+)?(kb|mb|gb)$/i)
+    .meta({ allowed: "a text such as '75%' or '512mb'" }),
+]);
 
 export const gateConfig = z.strictObject({
   closeAt: threshold
@@ -18,15 +24,18 @@ export const gateConfig = z.strictObject({
 });
 export type GateConfig = z.infer<typeof gateConfig>;
 
+const ADDRESS = 'an address that begins with redis:// or rediss://, such as redis://127.0.0.1:6379';
+
 export const redisConfig = z.strictObject({
   url: z
     .string()
-    .regex(/^rediss?:\/\//)
+    .refine((url) => /^rediss?:\/\//.test(url) && URL.canParse(url), { error: ADDRESS })
     .default('redis://127.0.0.1:6379')
     .describe('redis:// or rediss:// with user, password and database.'),
   prefix: z
     .string()
     .regex(/^[^:]+$/)
+    .meta({ allowed: "a text without ':'" })
     .default('bull')
     .describe("BullMQ's key prefix."),
   gate: gateConfig.prefault({}),

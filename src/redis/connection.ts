@@ -32,7 +32,16 @@ const OPTIONS: Record<Purpose, RedisOptions> = {
   command: { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 1, commandTimeout: COMMAND_TIMEOUT_MS },
 };
 
-/** Opens a connection that keeps reconnecting; each loss and return is one log line. `name` is the configured one. */
+/** Configurations whose Redis is away: a process has several connections to it, and tells of it once. */
+const away = new WeakSet<object>();
+const reasons = new WeakMap<Redis, string>();
+
+/** Why a connection is down; a command that fails says only how often it was tried. */
+export function lastError(redis: Redis): string | undefined {
+  return reasons.get(redis);
+}
+
+/** Opens a connection that keeps reconnecting; loss and return are one log line each. `name` is the configured one. */
 export function connect(name: string, config: Pick<RedisConfig, 'url'>, purpose: Purpose, log: Log): Redis {
   const options: RedisOptions = {
     ...addressOf(config.url),
@@ -42,15 +51,15 @@ export function connect(name: string, config: Pick<RedisConfig, 'url'>, purpose:
     retryStrategy: (times: number) => Math.min(100 * 2 ** Math.min(times, 5), 2_000),
   };
   const redis: Redis = new Redis({ ...options, replyMapping: 'legacy' });
-  let isDown = false;
-  redis.on('error', (err: unknown) => {
-    if (!isDown)
-      log.warn({ redis: name, url: maskUrl(config.url), reason: messageOf(err) }, 'redis is away; trying again');
-    isDown = true;
+  redis.on('error', (error: unknown) => {
+    const reason = messageOf(error);
+    reasons.set(redis, reason);
+    if (!away.has(config)) log.warn({ redis: name, url: maskUrl(config.url), reason }, 'redis is away; trying again');
+    away.add(config);
   });
   redis.on('ready', () => {
-    if (isDown) log.info({ redis: name }, 'redis is back');
-    isDown = false;
+    reasons.delete(redis);
+    if (away.delete(config)) log.info({ redis: name }, 'redis is back');
   });
   return redis;
 }
@@ -83,11 +92,14 @@ export async function disconnect(redis: Redis): Promise<void> {
   redis.disconnect();
 }
 
-/** An error of the Redis client in Sluice's terms; without its command, which holds payloads. */
-export function redisError(name: string, error: unknown): SluiceError {
+/**
+ * An error of the Redis client in Sluice's terms; without its command, which holds payloads. `why` the connection is
+ * down tells more than the client's own words.
+ */
+export function redisError(name: string, error: unknown, why?: string): SluiceError {
   const text = messageOf(error);
   const refuses = /^(OOM|READONLY|LOADING|BUSY|MASTERDOWN|NOREPLICAS|MISCONF|CLUSTERDOWN)\b/.exec(text);
   return refuses
     ? new SluiceError('REDIS_REFUSES', `Redis ${name} refuses for now: ${text}`)
-    : new SluiceError('UNREACHABLE', `Redis ${name} does not answer: ${text}`);
+    : new SluiceError('UNREACHABLE', `Redis ${name} does not answer: ${why ?? text}`);
 }

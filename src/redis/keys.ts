@@ -46,3 +46,7 @@ export function gateKey(group: string, redis: string): string {
 export function gateHistoryKey(group: string, redis: string): string {
   return `${ROOT}:gate-history:${group}:${redis}`;
 }
+
+export function lossesKey(group: string): string {
+  return `${ROOT}:losses:${group}`;
+}

@@ -33,6 +33,8 @@ export interface AttemptContext {
     all(): readonly { readonly definition: WorkerDefinition }[];
   };
   readonly schemas: Schemas;
+  /** Told of each attempt before it runs. */
+  readonly onAttempt?: (job: TakenJob) => void;
   readonly portFor: (eventId: string, signal: AbortSignal) => CollectorPort;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -44,6 +46,7 @@ const LONGEST_WAIT_MS = 365 * 24 * 3_600_000;
 
 /** `signal` fires when the job must be let go: on stop, and when its lock is lost. */
 export async function attempt(job: TakenJob, signal: AbortSignal, context: AttemptContext): Promise<Outcome> {
+  context.onAttempt?.(job);
   const started = context.clock.now();
   const definition = context.workers.get(job.name);
   const outcome =

@@ -1,11 +1,12 @@
 /** The worker role: one host for each queue that this process serves. */
 
 import type { WorkerSet } from '../definition/discover.ts';
+import type { Log } from '../log.ts';
 import type { QueueConfig } from '../queue/config.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import { connect, disconnect, type Redis } from '../redis/connection.ts';
 import type { Service } from '../service.ts';
-import type { AttemptContext } from './attempt.ts';
+import type { AttemptContext, TakenJob } from './attempt.ts';
 import type { Host } from './host.ts';
 import { createBullHost } from './hosts/bullmq.ts';
 
@@ -28,6 +29,7 @@ const DEFAULT_REDIS = 'main';
 export function createWork(options: WorkOptions): Work {
   const { config, workers, log } = options;
   const connections = new Map<string, Redis>();
+  const onAttempt = tellFirstJobs(log);
   const queues = [...new Set([...workers.queues(), ...Object.keys(config.queues)])].sort();
 
   function connectionTo(name: string, redis: RedisConfig): Redis {
@@ -45,6 +47,7 @@ export function createWork(options: WorkOptions): Work {
     const concurrency = settings?.concurrency ?? DEFAULT_CONCURRENCY;
     return createBullHost({
       ...options,
+      onAttempt,
       queue,
       prefix: redis.prefix,
       concurrency,
@@ -64,5 +67,15 @@ export function createWork(options: WorkOptions): Work {
     },
 
     busy: () => Object.fromEntries(hosts.map((host) => [host.queue, host.busy])),
+  };
+}
+
+/** That a queue is worked on is worth a line; each of its jobs is not. */
+function tellFirstJobs(log: Log): (job: TakenJob) => void {
+  const begun = new Set<string>();
+  return ({ queue, name, id }) => {
+    if (begun.has(queue)) return;
+    begun.add(queue);
+    log.info({ queue, message: name, jobId: id }, 'first job of the queue');
   };
 }

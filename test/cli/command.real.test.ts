@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { folder, run } from './run.ts';
 
@@ -88,15 +89,77 @@ test('check says what it found, and refuses a folder in which every event would 
   expect(JSON.parse(stdout)).toMatchObject({ version: 1, workers: [] });
 });
 
+const pinged = {
+  'workers/ping.mjs': `import { defineWorker } from 'sluice';
+export default defineWorker('acme.v1.Ping', { run() {} });`,
+  'proto/ping.proto': 'syntax = "proto3"; package acme.v1; message Ping {} message Pong {}',
+};
+
+test('check tells of a dashboard port that is taken, which is no reason to fail', async () => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port } = other.address() as { port: number };
+  const env = { SLUICE_DASHBOARD__PORT: String(port) };
+  const { code, stderr } = await run(['check'], { cwd: folder(pinged), env });
+  other.close();
+  expect(code).toBe(0);
+  expect(stderr).toMatch(new RegExp(`^warning: 127.0.0.1:${port} is taken.*SLUICE_DASHBOARD__PORT`));
+});
+
+test.each([
+  ["{ 'acme.pongs': { record: 'json', message: 'acme.v1.Pong' } }", 1],
+  ["{ 'acme.pings': { record: 'json', message: 'acme.v1.Ping' } }", 0],
+  ["{ 'acme.jobs': {} }", 0],
+])('with topics %s, check says which workers no topic feeds', async (topics, count) => {
+  const config = `export default { topics: ${topics}, dashboard: { port: 0 } };`;
+  const { stdout } = await run(['check', '--json'], { cwd: folder({ ...pinged, 'sluice.config.mjs': config }) });
+  const { warnings } = JSON.parse(stdout) as { warnings: string[] };
+  const expected = expect.stringMatching(/no topic feeds the worker of acme\.v1\.Ping: .*'sluice\.jobs': \{\}/);
+  expect(warnings).toEqual(Array(count).fill(expected));
+});
+
 test('types and new worker answer in JSON when asked', async () => {
   const cwd = folder({});
   const made = await run(['new', 'worker', 'SendWelcome', '--json'], { cwd });
   expect(made.code).toBe(0);
-  const { files } = JSON.parse(made.stdout) as { files: string[] };
+  const { files, message } = JSON.parse(made.stdout) as { files: string[]; message: string };
   expect(files).toContain('workers/send-welcome.ts');
+  expect(message).toBe('app.v1.SendWelcome');
   const stale = await run(['types', '--check', '--json'], { cwd });
   expect(stale.code).toBe(1);
   expect(JSON.parse(stale.stdout)).toMatchObject({ version: 1, wasCurrent: false, protoFiles: 1 });
   expect((await run(['types'], { cwd })).code).toBe(0);
   expect((await run(['types', '--check'], { cwd })).code).toBe(0);
+});
+
+test('new worker says how to go on, with the message type that it gave', async () => {
+  const cwd = folder({ 'package.json': '{"name":"@acme/my-shop"}' });
+  const { stderr } = await run(['new', 'worker', 'SendWelcome'], { cwd });
+  expect(stderr).toContain('npx sluice types\n');
+  expect(stderr).toContain('node --test workers/send-welcome.test.ts\n');
+  expect(stderr).toContain('sluice produce acme_my_shop.v1.SendWelcome --json');
+  expect(stderr).not.toContain('tsconfig');
+});
+
+test.each([
+  ['{}', true],
+  ['{"compilerOptions":{"rewriteRelativeImportExtensions":true}}', false],
+  ['{"compilerOptions":{"noEmit":true,"allowImportingTsExtensions":true}}', false],
+])('new worker beside the tsconfig %s says what tsc wants: %s', async (tsconfig, isSaid) => {
+  const { stderr } = await run(['new', 'worker', 'SendWelcome'], { cwd: folder({ 'tsconfig.json': tsconfig }) });
+  expect(stderr.includes('tsconfig.json needs "rewriteRelativeImportExtensions": true')).toBe(isSaid);
+});
+
+test.each([
+  ['send-bye', '; did you mean "SendBye"?'],
+  ['sendBye', '; did you mean "SendBye"?'],
+  ['7', 'not allowed; allowed'],
+])('new worker %s: %s', async (name, words) => {
+  const { code, stderr } = await run(['new', 'worker', name]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(words);
+});
+
+test('the help promises what is there', async () => {
+  expect((await run(['--help'])).stdout).not.toMatch(/sidekiq/i);
 });

@@ -130,6 +130,19 @@ test.each([
   ['{ queues: { "a:b": {} } }', 'queues["a:b"] (sluice.config.mjs:1): "a:b" is no name'],
   ['{ kafka: { sasl: { mechanism: "plain", username: "u" } } }', 'kafka.sasl.password'],
   ['{ collector: { url: "ftp://x" } }', 'allowed: an http or https address'],
+  [
+    '{ redis: { main: { url: "localhost:6379" } } }',
+    'redis.main.url (sluice.config.mjs:1): a string is not allowed; allowed: an address that begins with redis:// or',
+  ],
+  [
+    '{ redis: { main: { url: "redis://:hunter2@h:port" } } }',
+    'a string is not allowed; allowed: an address that begins',
+  ],
+  [
+    '{ redis: { main: { gate: { closeAt: "75" } } } }',
+    `a string ("75") is not allowed; allowed: a whole number from 1 on, or a text such as '75%' or '512mb'`,
+  ],
+  ['{ redis: { main: { prefix: "a:b" } } }', `a string ("a:b") is not allowed; allowed: a text without ':'`],
   ['{ kafka: null }', 'kafka (sluice.config.mjs:1): null is not allowed; allowed: an object'],
 ])('%s is refused in words', async (config, words) => {
   expect(await problems({ file: `export default ${config};` })).toContain(words);

@@ -89,7 +89,14 @@ test('when the connection fails, what was under way is unknown and the rest is n
     return Number(message) >= 1_000 ? new SluiceError('UNREACHABLE', 'Kafka is away') : undefined;
   };
   const { done, counts } = produced(texts, { type: 'a.B', refuse: away });
-  await expect(done).rejects.toThrow('lines 1001 to 2000 may or may not have arrived; nothing after them was sent');
+  await expect(done).rejects.toThrow('lines 1001 to 2000 may or may not have arrived; nothing after that was sent');
   expect(counts).toEqual({ acked: 1_000, refused: 0, unknown: 1_000 });
   expect(calls).toBe(2_000);
+});
+
+test('without a connection there is no doubt: nothing was sent', async () => {
+  const refuse = () => new SluiceError('UNREACHABLE', 'Kafka is away', { isUnsent: true });
+  const { done, counts } = produced(['1', '2'], { type: 'a.B', refuse });
+  await expect(done).rejects.toThrow('Kafka is away\nnothing was sent');
+  expect(counts).toEqual({ acked: 0, refused: 0, unknown: 0 });
 });

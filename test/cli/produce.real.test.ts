@@ -84,15 +84,50 @@ test('to Redis: a job on the queue, later when asked', async () => {
   connection.disconnect();
 });
 
-test('a Redis that is away: exit 4, and what became of the line is not claimed', async () => {
-  const env = { REDIS_URL: 'redis://127.0.0.1:1' };
-  const { code, stdout, stderr } = await run(['produce', 'acme.v1.Ping', '--via', 'redis', '--json', '{}'], {
-    cwd,
-    env,
-  });
+test.each([
+  [
+    'redis',
+    'REDIS_URL',
+    'redis://ada:hunter2@127.0.0.1:1',
+    /^sluice: Redis at redis:\/\/ada:\*{3}@127\.0\.0\.1:1 .*REFUSED/,
+  ],
+  ['kafka', 'KAFKA_BROKERS', '127.0.0.1:1', /^sluice: .*Kafka at 127\.0\.0\.1:1: .*REFUSED/],
+])('%s refuses: exit 4, nothing was sent, and where the address is from', async (via, variable, address, words) => {
+  const env = { [variable]: address };
+  const { code, stdout, stderr } = await run(['produce', 'acme.v1.Ping', '--via', via, '--json', '{}'], { cwd, env });
   expect(code).toBe(4);
-  expect(JSON.parse(stdout)).toMatchObject({ acked: 0, unknown: 1 });
-  expect(stderr).toContain('may or may not have arrived');
+  expect(JSON.parse(stdout)).toMatchObject({ acked: 0, unknown: 0 });
+  expect(stderr).toMatch(words);
+  expect(stderr).toContain('\nnothing was sent\n');
+  expect(stderr).toContain(`is from ${variable}`);
+  expect(stderr).not.toMatch(/hunter2|max retries/);
+});
+
+test('no line at all is a wrong use, exit 2', async () => {
+  const { code, stdout, stderr } = await produce(['acme.v1.Ping'], '\n');
+  expect(code).toBe(2);
+  expect(JSON.parse(stdout)).toMatchObject({ acked: 0 });
+  expect(stderr).toContain('nothing to produce: no line came');
+});
+
+test('on a terminal it says what it waits for', async () => {
+  const env = {
+    KAFKA_BROKERS: kafkaBrokers().join(),
+    SLUICE_TOPICS: JSON.stringify({ [topic]: {} }),
+    NODE_OPTIONS: '--import data:text/javascript,process.stdin.isTTY=true',
+  };
+  const { code, stderr } = await run(['produce', 'acme.v1.Ping'], { cwd, env, input: '{"text":"typed"}\n' });
+  expect(stderr).toBe('reading from the terminal: each line one acme.v1.Ping as JSON; Ctrl-D ends\n');
+  expect(code).toBe(0);
+});
+
+test('events for a topic that nobody consumes are warned of, also without --topic', async () => {
+  const env = {
+    KAFKA_BROKERS: kafkaBrokers().join(),
+    SLUICE_TOPICS: JSON.stringify({ [topic]: { record: 'json', message: 'acme.v1.Ping' } }),
+  };
+  const { stderr } = await run(['produce', 'acme.v1.Ping', '--json', '{"nothing":"sent"}'], { cwd, env });
+  expect(stderr).toContain(`warning: sluice.jobs is not among the topics that are consumed: ${topic}`);
 });
 
 test.each([

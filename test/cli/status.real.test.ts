@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
+import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Status } from '../../src/cli/status/shape.ts';
 import { systemClock } from '../../src/clock.ts';
@@ -67,6 +68,21 @@ test('lag in records and seconds, dead letters, memory and queues; without a bri
   expect(seen.redis[0]).toMatchObject({ redis: 'main', maxBytes: 64 * 1_048_576, gate: null });
   const mail = seen.queues.find(({ queue }) => queue === 'mail');
   expect(mail).toMatchObject({ waiting: 1, delayed: 1, prioritized: 1, active: 0, failed: 0, isPaused: false });
+});
+
+test('counts what has ended from what the group has committed, whatever Redis has forgotten', async () => {
+  const groupId = `${id}-counts`;
+  const admin = new kafkajs.Kafka({ brokers: kafkaBrokers() }).admin();
+  await admin.connect();
+  const partitions = [0, 1].map((partition) => ({ partition, offset: '1' }));
+  await admin.setOffsets({ groupId, topic: id, partitions });
+  await admin.disconnect();
+  const env = { SLUICE_KAFKA__GROUP_ID: groupId };
+  const [topic] = (await statusOf(env)).topics;
+  expect(topic).toMatchObject({ lagRecords: 1, finishedRecords: 2, completedRecords: 1, deadLetters: 1 });
+  const { stdout } = await status([], env);
+  expect(stdout).toMatch(/^TOPIC +LAG +OLDEST +COMPLETED +DEAD LETTERS$/m);
+  expect(stdout).toMatch(new RegExp(`^${id} +1 +\\d+ .* +1 +1$`, 'm'));
 });
 
 test('with a bridge it is healthy, and shows its gate; a halted partition is not', async () => {

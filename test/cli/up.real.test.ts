@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import type { Status } from '../../src/cli/status/shape.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { type Running, runSluice } from '../support/sluice.ts';
 import { kafkaBrokers } from '../support/stack.ts';
-import { folder, isAlive } from './run.ts';
+import { folder, isAlive, run } from './run.ts';
 
 let redis: TestRedis;
 beforeAll(async () => {
@@ -144,6 +146,42 @@ test('with Kafka and Redis away it says which, keeps trying, and stops within se
   const began = Date.now();
   expect(await running.kill('SIGTERM')).toBe(0);
   expect(Date.now() - began).toBeLessThan(12_000);
+});
+
+test('status right after the start shows the gate as it is', async () => {
+  const id = `e-${randomUUID().slice(0, 8)}`;
+  const env = {
+    KAFKA_BROKERS: kafkaBrokers().join(),
+    REDIS_URL: redis.url,
+    SLUICE_KAFKA__GROUP_ID: id,
+    SLUICE_TOPICS: JSON.stringify({ [id]: {} }),
+  };
+  const running = up(good, [], env);
+  await vi.waitFor(() => expect(lines(running).map(({ msg }) => msg)).toContain('gate opened'), { timeout: 20_000 });
+  const { code, stdout } = await run(['status', '--json'], { cwd: folder({}), env });
+  expect(code).toBe(0);
+  const [{ gate }] = (JSON.parse(stdout) as Status).redis as [Status['redis'][number]];
+  expect(gate).toMatchObject({ isOpen: true, cause: 'room' });
+  expect(gate?.closeAtBytes).toBeGreaterThan(0);
+});
+
+test('a dashboard port that is taken is told, and stops neither bridge nor workers', async () => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port } = other.address() as { port: number };
+  const running = up(good, [], { SLUICE_DASHBOARD__PORT: String(port) });
+  const working = ['gate opened', 'workers started', 'no dashboard for now; trying again'];
+  await vi.waitFor(() => expect(lines(running).map(({ msg }) => msg)).toEqual(expect.arrayContaining(working)), {
+    timeout: 20_000,
+  });
+  expect(running.stderr()).toContain(`127.0.0.1:${port} is taken`);
+  expect(running.stderr()).toContain('SLUICE_DASHBOARD__PORT');
+  other.close();
+  await vi.waitFor(() => expect(lines(running).map(({ msg }) => msg)).toContain('dashboard listens'), {
+    timeout: 20_000,
+  });
+  expect(lines(running).filter(({ msg }) => msg.startsWith('child ended'))).toEqual([]);
+  expect(await running.kill('SIGTERM')).toBe(0);
 });
 
 test('a worker whose own timer throws takes its host down, which comes back', async () => {

@@ -1,14 +1,17 @@
 import { expect, test } from 'vitest';
 import { exitCodeOfStatus } from '../../src/cli/status/status.ts';
+import { table } from '../../src/cli/status/table.ts';
 import { duration, type Seen, verdictOf } from '../../src/cli/status/verdict.ts';
 
 const NOW = 1_000_000_000;
-const role = (name: string) => ({ role: name, id: name, startedAt: 0, beatAt: 0, detail: {} });
+const role = (name: string, silentMs = 0) => ({ role: name, id: name, startedAt: 0, beatAt: 0, detail: {}, silentMs });
 const topic = (lagRecords: number, lagSeconds = 0) => ({
   topic: 't',
   exists: true,
   lagRecords,
   lagSeconds,
+  finishedRecords: 0,
+  completedRecords: 0,
   deadLetters: 0,
 });
 const well: Seen = {
@@ -17,6 +20,7 @@ const well: Seen = {
   redis: [],
   queues: [],
   roles: [role('bridge'), role('work')],
+  losses: [],
   halted: [],
 };
 const gate = (isOpen: boolean, since = NOW - 240_000) => ({
@@ -49,6 +53,12 @@ test.each<[string, Partial<Seen>, number]>([
   ['Keeping up: nothing is behind', {}, 0],
   ['Working: 1,234 records not finished, the oldest for 3 min', { topics: [topic(1_200, 180), topic(34, 2)] }, 0],
   ['No bridge is running: nothing is taken from Kafka', { roles: [role('work')] }, 5],
+  [
+    'No bridge is running: nothing is taken from Kafka (the last one was heard 12 s ago)',
+    { roles: [role('bridge', 15_000), role('bridge', 12_000), role('work')] },
+    5,
+  ],
+  ['Keeping up: nothing is behind', { roles: [role('bridge', 12_000), role('bridge'), role('work')] }, 0],
   ['Partition t/2 is halted and waits for an operator: made anew', { halted: [stuck] }, 5],
   ['Partition t/2 is halted and waits for an operator: made anew (and 1 more)', { halted: [stuck, stuck] }, 5],
   ['Cannot see everything: Kafka: away', { unreachable: ['Kafka: away'], roles: [] }, 4],
@@ -78,4 +88,20 @@ test.each([
   [200_000, '2 d'],
 ])('%i seconds are %s', (seconds, text) => {
   expect(duration(seconds)).toBe(text);
+});
+
+test('a role that is silent is not shown as one that is up', () => {
+  const seen = { ...well, roles: [role('bridge', 12_000), role('work', 900)] };
+  const lines = table({ version: 1, at: new Date(60_000).toISOString(), ...verdictOf(seen, NOW), ...seen });
+  expect(lines).toContainEqual(expect.stringMatching(/^bridge +bridge +last heard 12 s ago$/));
+  expect(lines).toContainEqual(expect.stringMatching(/^work +work +60 s$/));
+});
+
+test('a gate that has had no reading shows no thresholds', () => {
+  const { gate: open, ...redis } = gate(false);
+  const unread = { ...redis, gate: { ...open, cause: 'redis-away', closeAtBytes: 0, openAtBytes: 0 } };
+  const seen = { ...well, redis: [unread] };
+  const lines = table({ version: 1, at: new Date(NOW).toISOString(), ...verdictOf(seen, NOW), ...seen });
+  expect(lines[0]).toContain('because it does not answer the bridge');
+  expect(lines).toContainEqual(expect.stringMatching(/^main +closed: redis-away +4 min +0\.0 MiB +none$/));
 });

@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { createServer } from 'node:net';
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { dashboardConfig } from '../../src/dashboard/config.ts';
@@ -183,4 +184,22 @@ it('answers while Redis hangs', async () => {
   expect(Date.now() - since).toBeLessThan(9_000);
   server.resume();
   await vi.waitFor(async () => expect((await ask('/queues/api/queues?page=1')).status).toBe(200), SOON);
+});
+
+it('starts with a port that is taken, says once which setting to change, and listens when the port comes free', async () => {
+  const other = createServer();
+  const port = await new Promise<number>((resolve) => {
+    other.listen(0, '127.0.0.1', () => resolve((other.address() as { port: number }).port));
+  });
+  const said: [object, string][] = [];
+  const log = { ...silentLog, warn: (fields: object, text: string) => void said.push([fields, text]) };
+  const waiting = createDashboard({ config: dashboardConfig.parse({ port }), redis: {}, queues: {}, log });
+  await waiting.start();
+  expect(waiting.address()).toBe('');
+  expect(said).toEqual([
+    [{ reason: expect.stringMatching(/^127\.0\.0\.1:\d+ is taken.*SLUICE_DASHBOARD__PORT/) }, expect.any(String)],
+  ]);
+  await new Promise((resolve) => other.close(resolve));
+  await vi.waitFor(() => expect(waiting.address()).toBe(`http://127.0.0.1:${port}`), SOON);
+  await waiting.stop(1_000);
 });

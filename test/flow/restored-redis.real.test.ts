@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { decodeMetadata } from '../../src/bridge/metadata.ts';
 import { silentLog } from '../../src/log.ts';
+import { readLosses } from '../../src/presence/losses.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
 import { sluiceEnv } from '../support/env.ts';
 import { makeTopic, type TestTopic, views } from '../support/kafka.ts';
@@ -41,7 +42,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 beforeEach(async () => {
   [redis, topic] = await Promise.all([startRedis(), makeTopic(3)]);
-  env = { ...sluiceEnv(topic, redis, 'slow-workers'), TEST_RECORD: join(dir, topic.topic) };
+  env = { ...sluiceEnv(topic, redis, 'slow-workers'), TEST_RECORD: join(dir, topic.topic), TEST_TAKES_MS: '40' };
   reader = connect('test', redis, 'command', silentLog);
 });
 
@@ -96,6 +97,7 @@ async function expectNothingRecordedToRunAgain(before: ReadonlySet<string>, lost
 }
 
 it('FLUSHALL with 100,000 jobs waiting and 50 running', { timeout: 240_000 }, async () => {
+  env = { ...env, TEST_TAKES_MS: '5' };
   await enqueue(FLUSHED_RECORDS);
   await runUntil(3_000);
   const before = await recorded();
@@ -105,7 +107,16 @@ it('FLUSHALL with 100,000 jobs waiting and 50 running', { timeout: 240_000 }, as
   const { reruns } = await expectNothingRecordedToRunAgain(before, lostAt, FLUSHED_RECORDS);
   // Run again is at most what ran in the last commit interval, and what was running.
   expect(reruns).toBeLessThan(10_000);
-  expect(bridge.stderr()).toContain('a loss of redis is made good');
+  const losses = await readLosses(reader, topic.groupId);
+  expect(losses.map(({ partition, kind }) => `${partition} ${kind}`).sort()).toEqual([
+    '0 emptied',
+    '1 emptied',
+    '2 emptied',
+  ]);
+  const again = losses.reduce((sum, { enqueuedAgain }) => sum + enqueuedAgain, 0);
+  expect(again).toBeGreaterThan(FLUSHED_RECORDS - before.size - 10_000);
+  expect(again).toBeLessThanOrEqual(FLUSHED_RECORDS - before.size);
+  expect(Math.max(...losses.map(({ at }) => at))).toBeLessThan(lostAt + 2_000);
 });
 
 it('a snapshot from before half of the jobs were done', { timeout: 120_000 }, async () => {

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { silentLog } from '../../src/log.ts';
-import { createBeacon, readBeacons } from '../../src/presence/beacons.ts';
+import { createBeacon, isSilent, readBeacons } from '../../src/presence/beacons.ts';
 import { createGateRecorder, gateHistory, gateState } from '../../src/presence/gates.ts';
 import { connect, type Redis } from '../../src/redis/connection.ts';
-import { beaconKey } from '../../src/redis/keys.ts';
+import { beaconKey, beaconsKey } from '../../src/redis/keys.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
@@ -36,13 +36,34 @@ test('beats while it runs, with fresh details, and leaves at once when it is sto
   expect(await readBeacons(redis, 'g')).toEqual([]);
 });
 
-test('one that was killed is gone when its time is over', async () => {
+test('one that was killed is silent after seconds, and gone when its time is over', async () => {
   const own = beacon('bridge');
   await own.start();
   await vi.waitFor(async () => expect(await readBeacons(redis, 'g')).toHaveLength(1));
-  const left = await redis.pttl(beaconKey('g', 'bridge-1'));
-  expect(left).toBeGreaterThan(15_000);
-  expect(left).toBeLessThanOrEqual(20_000);
+  expect((await readBeacons(redis, 'g')).map(isSilent)).toEqual([false]);
+  const text = (await redis.get(beaconKey('g', 'bridge-1'))) ?? '';
+  await own.stop(1_000);
+  // What a killed one leaves behind, eight seconds later.
+  await redis.zadd(beaconsKey('g'), Date.now(), 'bridge-1');
+  await redis.set(beaconKey('g', 'bridge-1'), text, 'PX', 12_000);
+  const [left] = await readBeacons(redis, 'g');
+  expect(left?.silentMs).toBeGreaterThanOrEqual(8_000);
+  expect(left?.silentMs).toBeLessThan(9_000);
+  expect(left && isSilent(left)).toBe(true);
+  await redis.pexpire(beaconKey('g', 'bridge-1'), 1);
+  await vi.waitFor(async () => expect(await readBeacons(redis, 'g')).toEqual([]));
+});
+
+test('a change is told at once, not with the next beat', async () => {
+  let isOpen = false;
+  const group = { group: 'g', role: 'bridge', id: 'b', detail: () => ({ isOpen }) };
+  const slow = { ...systemClock, sleep: (_ms: number, signal?: AbortSignal) => systemClock.sleep(3_600_000, signal) };
+  const own = createBeacon(redis, group, slow);
+  await own.start();
+  await vi.waitFor(async () => expect((await readBeacons(redis, 'g'))[0]?.detail).toEqual({ isOpen: false }));
+  isOpen = true;
+  own.changed();
+  await vi.waitFor(async () => expect((await readBeacons(redis, 'g'))[0]?.detail).toEqual({ isOpen: true }));
   await own.stop(1_000);
 });
 

@@ -203,7 +203,7 @@ it('rejects in bounded time while Redis is away or hangs, and works again after'
   await expect(send()).rejects.toMatchObject({ code: 'UNREACHABLE' });
   own.resume();
   await own.kill();
-  await expect(send()).rejects.toMatchObject({ code: 'UNREACHABLE' });
+  await expect(send()).rejects.toMatchObject({ code: 'UNREACHABLE', isUnsent: false });
   expect(Date.now() - since).toBeLessThan(10_000);
   await own.restart();
   await vi.waitFor(send, { timeout: 10_000, interval: 200 });
@@ -213,7 +213,8 @@ it('rejects in bounded time while Redis is away or hangs, and works again after'
 it('rejects in bounded time while Kafka is away', async () => {
   const since = Date.now();
   const away = producer({ via: 'kafka', kafka: { brokers: ['127.0.0.1:1'] } });
-  await expect(away.send(TYPE, MESSAGE)).rejects.toMatchObject({ code: 'UNREACHABLE', message: /127\.0\.0\.1:1/ });
+  const refusal = { code: 'UNREACHABLE', message: /127\.0\.0\.1:1/, isUnsent: true };
+  await expect(away.send(TYPE, MESSAGE)).rejects.toMatchObject(refusal);
   expect(Date.now() - since).toBeLessThan(15_000);
 });
 

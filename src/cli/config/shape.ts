@@ -16,7 +16,8 @@ export interface Shape {
   readonly oneOf?: readonly Shape[];
   readonly enum?: readonly string[];
   readonly const?: string;
-  readonly pattern?: string;
+  /** What the schema itself says is allowed, where a pattern would be all that could be shown. */
+  readonly allowed?: string;
   readonly format?: string;
   readonly minimum?: number;
   readonly exclusiveMinimum?: number;
@@ -82,7 +83,6 @@ function numberInWords({ type, minimum, exclusiveMinimum, maximum = Number.MAX_S
   return from !== '' && to === '' ? `${kind}${from} on` : `${kind}${from}${to}`;
 }
 
-function textInWords({ pattern, format }: Shape): string {
-  if (format === 'uri') return 'an http or https address';
-  return pattern === undefined ? 'a text' : `a text that matches ${pattern}`;
+function textInWords({ allowed: words, format }: Shape): string {
+  return words ?? (format === 'uri' ? 'an http or https address' : 'a text');
 }

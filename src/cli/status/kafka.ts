@@ -1,4 +1,8 @@
-/** Lag and dead letters of topics. Reads offsets only: it joins no group and makes no topic. */
+/**
+ * Lag, finished records and dead letters of topics. Reads offsets only, which outlive Redis: it joins no group and
+ * makes no topic.
+ */
+import { decodeMetadata } from '../../bridge/metadata.ts';
 import { letterTopic } from '../../job/letter.ts';
 import type { Bounds, Committed, KafkaAdmin } from '../../kafka/consumer.ts';
 import type { TopicStatus } from './shape.ts';
@@ -19,6 +23,14 @@ export async function topicStatus(
   return Promise.all(topics.map((topic) => oneTopic(admin, topic, bounds, committed, now)));
 }
 
+/** What a commit tells of: everything below its offset, and what its metadata lists above. */
+function finishedOf(committed: Committed | undefined): number {
+  if (committed === undefined) return 0;
+  const known = decodeMetadata(committed.offset, committed.metadata);
+  const above = typeof known === 'object' ? known.finished : [];
+  return above.reduce((sum, { start, end }) => sum + end - start, committed.offset);
+}
+
 async function oneTopic(
   admin: KafkaAdmin,
   topic: string,
@@ -28,6 +40,8 @@ async function oneTopic(
 ): Promise<TopicStatus> {
   const partitions = partitionsOf(bounds, topic);
   const letters = partitionsOf(bounds, letterTopic(topic));
+  const finished = partitions.reduce((sum, [key]) => sum + finishedOf(committed.get(key)), 0);
+  const lettersEver = letters.reduce((sum, [, { high }]) => sum + high, 0);
   const behind = new Map<string, number>();
   let lagRecords = 0;
   for (const [key, { low, high }] of partitions) {
@@ -41,6 +55,8 @@ async function oneTopic(
     exists: partitions.length > 0,
     lagRecords,
     lagSeconds: behind.size === 0 ? 0 : await ageOf(behind, (time) => admin.offsetsAt(topic, time), now),
+    finishedRecords: finished,
+    completedRecords: Math.max(0, finished - lettersEver),
     deadLetters: letters.reduce((sum, [, { low, high }]) => sum + high - low, 0),
   };
 }

@@ -6,9 +6,10 @@ import { messageOf } from '../../errors.ts';
 import { DEFAULT_QUEUE } from '../../job/place.ts';
 import { createKafkaAdmin } from '../../kafka/admin.ts';
 import { silentLog } from '../../log.ts';
-import { type Beacon, readBeacons } from '../../presence/beacons.ts';
+import { type Beacon, type HeardBeacon, isSilent, readBeacons } from '../../presence/beacons.ts';
 import type { GateView } from '../../presence/gates.ts';
-import { connect, type Redis } from '../../redis/connection.ts';
+import { readLosses } from '../../presence/losses.ts';
+import { connect, lastError, type Redis } from '../../redis/connection.ts';
 import { within } from '../../service.ts';
 import { type Config, DEFAULT_REDIS } from '../config/schema.ts';
 import { topicStatus } from './kafka.ts';
@@ -17,6 +18,7 @@ import { type PartitionStatus, type QueueStatus, type RedisStatus, SHAPE_VERSION
 import { verdictOf } from './verdict.ts';
 
 const ANSWER_WITHIN_MS = 5_000;
+const LOSSES_SHOWN = 5;
 
 export interface Observer {
   look(now: number): Promise<Status>;
@@ -39,16 +41,28 @@ export function createObserver(config: Config): Observer {
     const unreachable: string[] = [];
     const group = config.kafka.groupId;
     const main = servers.find(({ name }) => name === DEFAULT_REDIS) as Server;
-    const [topics, roles] = await Promise.all([
+    const [topics, roles, losses] = await Promise.all([
       answer(
         `Kafka at ${config.kafka.brokers.join(', ')}`,
         () => topicStatus(admin, group, Object.keys(config.topics), now),
         unreachable,
       ),
-      answer(main.title, () => readBeacons(main.redis, group), unreachable, main.lastError),
+      answer(
+        main.title,
+        () => readBeacons(main.redis, group),
+        unreachable,
+        () => lastError(main.redis),
+      ),
+      answer(
+        main.title,
+        () => readLosses(main.redis, group, LOSSES_SHOWN),
+        unreachable,
+        () => lastError(main.redis),
+      ),
     ]);
-    const seen = await Promise.all(servers.map((server) => lookAt(server, roles ?? [], unreachable)));
-    const halted = (roles ?? [])
+    const speaking = (roles ?? []).filter((role) => !isSilent(role));
+    const seen = await Promise.all(servers.map((server) => lookAt(server, speaking, unreachable)));
+    const halted = speaking
       .flatMap((role) => detailOf(role).partitions ?? [])
       .filter(({ state }) => state === 'halted');
     const all = {
@@ -57,13 +71,14 @@ export function createObserver(config: Config): Observer {
       redis: seen.flatMap((each) => each?.status ?? []),
       queues: seen.flatMap((each) => each?.queues ?? []),
       roles: roles ?? [],
+      losses: losses ?? [],
       halted,
     };
     return { version: SHAPE_VERSION, at: new Date(now).toISOString(), ...verdictOf(all, now), ...all };
   }
 
-  async function lookAt(server: Server, roles: readonly Beacon[], unreachable: string[]) {
-    const { name, redis, prefix, title, lastError } = server;
+  async function lookAt(server: Server, roles: readonly HeardBeacon[], unreachable: string[]) {
+    const { name, redis, prefix, title } = server;
     const queues = queuesOn(config, name, roles);
     return answer(
       title,
@@ -72,7 +87,7 @@ export function createObserver(config: Config): Observer {
         queues: await Promise.all(queues.map((queue) => countQueue(redis, name, prefix, queue))),
       }),
       unreachable,
-      lastError,
+      () => lastError(redis),
     );
   }
 
@@ -90,17 +105,11 @@ interface Server {
   readonly title: string;
   readonly prefix: string;
   readonly redis: Redis;
-  /** Why it is away; the client's own answer is only that it tried. */
-  lastError(): string | undefined;
 }
 
 function createServer(name: string, settings: Config['redis'][string]): Server {
   const redis = connect(name, settings, 'command', silentLog);
-  let last: string | undefined;
-  redis.on('error', (error: unknown) => {
-    last = messageOf(error);
-  });
-  return { name, title: `Redis ${name}`, prefix: settings.prefix, redis, lastError: () => last };
+  return { name, title: `Redis ${name}`, prefix: settings.prefix, redis };
 }
 
 /** The answer, or undefined with a line in `unreachable`. */
@@ -108,11 +117,11 @@ async function answer<T>(
   who: string,
   question: () => Promise<T>,
   unreachable: string[],
-  lastError: () => string | undefined = () => undefined,
+  cause: () => string | undefined = () => undefined,
 ): Promise<T | undefined> {
   let reason = `no answer within ${ANSWER_WITHIN_MS / 1_000} s`;
   const asked = question().catch((error: unknown) => {
-    reason = lastError() ?? messageOf(error);
+    reason = cause() ?? messageOf(error);
     return undefined;
   });
   const found = await within(ANSWER_WITHIN_MS, asked);

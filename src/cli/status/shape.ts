@@ -1,6 +1,7 @@
 /** What `sluice status --json` prints; a change of meaning raises the version. */
-import type { Beacon } from '../../presence/beacons.ts';
+import type { HeardBeacon } from '../../presence/beacons.ts';
 import type { GateView } from '../../presence/gates.ts';
+import type { LossView } from '../../presence/losses.ts';
 
 export const SHAPE_VERSION = 1;
 
@@ -12,6 +13,10 @@ export interface TopicStatus {
   readonly lagRecords: number;
   /** Age of the oldest of them, to about a tenth. */
   readonly lagSeconds: number;
+  /** Records that Kafka holds as finished, below the committed offsets and above: all that have ended, however. */
+  readonly finishedRecords: number;
+  /** Those that have no letter. Letters that repeat, or are ahead of the commit, make it too low and never too high. */
+  readonly completedRecords: number;
   /** Records of `<topic>.dlq` that Kafka still holds. */
   readonly deadLetters: number;
 }
@@ -53,7 +58,10 @@ export interface Status {
   readonly topics: readonly TopicStatus[];
   readonly redis: readonly RedisStatus[];
   readonly queues: readonly QueueStatus[];
-  readonly roles: readonly Beacon[];
+  /** Those that are silent for a few seconds are dead or stuck; they are listed for twenty. */
+  readonly roles: readonly HeardBeacon[];
+  /** What Redis has lost and got back, the newest first. */
+  readonly losses: readonly LossView[];
   /** Partitions that wait for an operator. */
   readonly halted: readonly PartitionStatus[];
 }

@@ -1,18 +1,20 @@
 /** The status for people: the verdict, then a table each for topics, Redis, queues and roles. */
+import { type HeardBeacon, isSilent } from '../../presence/beacons.ts';
 import { columns } from '../output.ts';
 import type { RedisStatus, Status } from './shape.ts';
 import { duration } from './verdict.ts';
 
-export function table({ verdict, topics, redis, queues, roles, at }: Status): string[] {
+export function table({ verdict, topics, redis, queues, roles, losses, at }: Status): string[] {
   const now = Date.parse(at);
   return [
     verdict,
     ...section(
-      ['TOPIC', 'LAG', 'OLDEST', 'DEAD LETTERS'],
+      ['TOPIC', 'LAG', 'OLDEST', 'COMPLETED', 'DEAD LETTERS'],
       topics.map((each) => [
         each.topic,
         each.exists ? each.lagRecords : 'no such topic yet',
         each.exists ? duration(each.lagSeconds) : '',
+        each.exists ? each.completedRecords : '',
         each.exists ? each.deadLetters : '',
       ]),
     ),
@@ -34,9 +36,24 @@ export function table({ verdict, topics, redis, queues, roles, at }: Status): st
     ),
     ...section(
       ['ROLE', 'PROCESS', 'UP'],
-      roles.map(({ role, id, startedAt }) => [role, id, duration(Math.max(0, now - startedAt) / 1_000)]),
+      roles.map((each) => [each.role, each.id, upFor(each, now)]),
+    ),
+    ...section(
+      ['REDIS LOST JOBS', 'AGO', 'HOW', 'ENQUEUED AGAIN', 'TOOK'],
+      losses.map((each) => [
+        `${each.topic}/${each.partition}`,
+        duration((now - each.at) / 1_000),
+        each.kind,
+        each.enqueuedAgain,
+        duration(each.tookMs / 1_000),
+      ]),
     ),
   ];
+}
+
+function upFor(role: HeardBeacon, now: number): string {
+  if (isSilent(role)) return `last heard ${duration(role.silentMs / 1_000)} ago`;
+  return duration(Math.max(0, now - role.startedAt) / 1_000);
 }
 
 function section(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
@@ -48,7 +65,9 @@ function gateRow({ redis, usedBytes, maxBytes, gate }: RedisStatus, now: number)
   if (gate === null) return [redis, 'no bridge tells', '', mebibytes(usedBytes), '', '', max];
   const state = gate.isOpen ? 'open' : `closed: ${gate.cause}`;
   const since = duration(Math.max(0, now - gate.since) / 1_000);
-  return [redis, state, since, mebibytes(usedBytes), mebibytes(gate.closeAtBytes), mebibytes(gate.openAtBytes), max];
+  // Thresholds are percents of a memory that a bridge does not know before its first reading.
+  const limits = [gate.closeAtBytes, gate.openAtBytes].map((bytes) => (bytes === 0 ? '' : mebibytes(bytes)));
+  return [redis, state, since, mebibytes(usedBytes), ...limits, max];
 }
 
 function mebibytes(bytes: number): string {

@@ -1,4 +1,5 @@
 /** One sentence on how things stand. The first of these that holds is what an operator has to know. */
+import { isSilent } from '../../presence/beacons.ts';
 import type { Status } from './shape.ts';
 
 export type Seen = Omit<Status, 'version' | 'at' | 'verdict' | 'isHealthy'>;
@@ -20,7 +21,11 @@ function unseen({ unreachable }: Seen): string | undefined {
 }
 
 function noBridge({ roles }: Seen): string | undefined {
-  return roles.some(({ role }) => role === 'bridge') ? undefined : 'No bridge is running: nothing is taken from Kafka';
+  const bridges = roles.filter(({ role }) => role === 'bridge');
+  if (bridges.some((each) => !isSilent(each))) return undefined;
+  const last = Math.min(...bridges.map(({ silentMs }) => silentMs));
+  const heard = bridges.length === 0 ? '' : ` (the last one was heard ${duration(last / 1_000)} ago)`;
+  return `No bridge is running: nothing is taken from Kafka${heard}`;
 }
 
 function halted(seen: Seen): string | undefined {
@@ -33,7 +38,7 @@ function halted(seen: Seen): string | undefined {
 const CAUSES: Readonly<Record<string, string>> = {
   memory: 'its memory is used up',
   depth: 'a queue is too deep',
-  'redis-away': 'it does not answer',
+  'redis-away': 'it does not answer the bridge',
   'redis-refuses': 'it refuses writes',
 };
 
@@ -50,7 +55,7 @@ function closedGate({ redis, topics }: Seen, now: number): string | undefined {
 
 function noWorkers({ roles, queues }: Seen): string | undefined {
   const waiting = queues.reduce((sum, queue) => sum + queue.waiting + queue.prioritized, 0);
-  if (waiting === 0 || roles.some(({ role }) => role === 'work')) return undefined;
+  if (waiting === 0 || roles.some((each) => each.role === 'work' && !isSilent(each))) return undefined;
   return `${count(waiting, 'job')} wait, and no worker host of Sluice is running`;
 }
 

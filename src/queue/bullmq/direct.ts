@@ -2,7 +2,7 @@
 import { Queue } from 'bullmq';
 import type { Job } from '../../job/job.ts';
 import { bullOptions } from '../../job/options.ts';
-import { type Redis, redisError } from '../../redis/connection.ts';
+import { lastError, type Redis, redisError } from '../../redis/connection.ts';
 import { within } from '../../service.ts';
 
 /** Closing waits for a connection that may never come. */
@@ -14,8 +14,8 @@ export interface DirectQueues {
   close(): Promise<void>;
 }
 
-/** The caller closes the connection. */
-export function createDirectQueues(connection: Redis, prefix: string): DirectQueues {
+/** The caller closes the connection. `name` is that of the Redis in errors. */
+export function createDirectQueues(connection: Redis, prefix: string, name: string): DirectQueues {
   const queues = new Map<string, Queue>();
 
   function queueOf(name: string): Queue {
@@ -36,7 +36,7 @@ export function createDirectQueues(connection: Redis, prefix: string): DirectQue
         if (connection.status !== 'ready') await connection.ping();
         await Promise.all([...byQueue].map(([name, of]) => queueOf(name).addBulk(of.map(bulkJob))));
       } catch (error) {
-        throw redisError('of the producer', error);
+        throw redisError(name, error, lastError(connection));
       }
     },
     async close() {
