@@ -141,6 +141,24 @@ letterCommand('purge [ids...]', 'take letters away for good')
   .option('--yes', 'do not ask')
   .action(action(async (ids, flags) => (await import('./dlq/purge.ts')).purge(ids, flags)));
 
+const offsets = program.command('offsets').description("a consumer group's place in its topics, and in Redis");
+command('show', 'log, commit and ledger of each partition, and where they contradict each other', offsets)
+  .option('--topic <topic>', 'of this topic (default: all that are consumed)')
+  .option('--json', 'one JSON object a partition')
+  .action(action(async (flags) => (await import('./offsets/show.ts')).show(flags)));
+command('reset', 'decide where halted partitions go on', offsets)
+  .option('--topic <topic>', 'topic of the partitions')
+  .option('--partition <n>', 'one partition (default: those of the topic that are halted)', wholeNumber)
+  .option('--to <where>', 'earliest, latest, an offset, or a time: 2h ago, or 2026-01-31T08:00:00Z')
+  .option(
+    '--records <are>',
+    'same: go on with what is known; new: all from there become jobs (default: by the offsets)',
+  )
+  .option('--dry-run', 'only say what would happen')
+  .option('--yes', 'do not ask')
+  .option('--json', 'one JSON object a partition')
+  .action(action(async (flags) => (await import('./offsets/reset.ts')).reset(flags)));
+
 const config = program.command('config').description('the configuration');
 command('show', 'print the configuration as it is in force, secrets masked', config)
   .option('--sources', 'say where each value is from')

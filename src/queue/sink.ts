@@ -32,17 +32,6 @@ export interface Unclaimed {
   readonly generation: number;
 }
 
-/** What a partition's ledger holds. */
-export interface LedgerView {
-  readonly isCorrupt: boolean;
-  /** -1: none ever. */
-  readonly enqueued: number;
-  readonly generation: number;
-  readonly unsettled: number;
-  /** -1: none. */
-  readonly lowestUnsettled: number;
-}
-
 /**
  * `disowned`: somebody else claimed the ledger, or it is gone. `reborn`: Redis has another history than the claim's.
  * `behind`: an earlier batch did not arrive. `corrupt`: a key of the ledger is of another type.
@@ -165,8 +154,6 @@ export interface Sink {
   readonly name: string;
   /** `newer`: the ledger is of a later generation than the caller knows. An earlier one is forgotten. */
   claim(ledger: LedgerName, generation: number): Promise<Claim | Unclaimed>;
-  /** Reads, and claims nothing. */
-  peek(ledger: LedgerName): Promise<LedgerView>;
   /** `expected`: the offset that the caller believes the ledger to stand at, at least. */
   enqueue(claim: Claim, expected: number, batch: Batch): Promise<Enqueued | Refused | Fenced>;
   /**

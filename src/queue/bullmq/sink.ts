@@ -28,7 +28,6 @@ import {
 
 const LEDGER = lua('ledger');
 const CLAIM = script(LEDGER, lua('claim'));
-const PEEK = script(LEDGER, lua('peek'));
 const COUNT = script(LEDGER, lua('count-unsettled'));
 const REMOVE = lua('remove-bullmq');
 const RECONCILE = script(LEDGER, REMOVE, lua('reconcile-bullmq'));
@@ -92,12 +91,6 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
       );
       if (status !== 'ok') return { status: status === 'newer' ? status : 'corrupt', generation: known };
       return { ledger, generation, token, incarnation, enqueued, isReconciled: reconciled === incarnation };
-    },
-
-    async peek(ledger) {
-      const reply = await call<[string, number, number, number, number]>(PEEK, [ledgerKey(ledger)], []);
-      const [status, enqueued, generation, unsettled, lowestUnsettled] = reply;
-      return { isCorrupt: status !== 'ok', enqueued, generation, unsettled, lowestUnsettled };
     },
 
     async enqueue(claim, expected, batch) {
