@@ -8,6 +8,9 @@ import type { LetterState } from './letter.ts';
 
 const MARK = 'sluice.mark';
 
+/** In one mark; reading a longer run, whoever wrote it, would take for ever. */
+export const MOST_LETTERS = 5_000;
+
 export type MarkState = Exclude<LetterState, 'waiting'>;
 
 export interface Mark {
@@ -50,5 +53,11 @@ export function markIn(record: KafkaRecord): Mark | undefined {
 }
 
 function isRun(run: unknown): run is [number, number] {
-  return Array.isArray(run) && run.length === 2 && run.every(Number.isSafeInteger) && run[0] <= run[1];
+  return (
+    Array.isArray(run) &&
+    run.length === 2 &&
+    run.every(Number.isSafeInteger) &&
+    run[0] <= run[1] &&
+    run[1] - run[0] < MOST_LETTERS
+  );
 }

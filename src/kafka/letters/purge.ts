@@ -4,10 +4,8 @@
  */
 import type { KafkaAdmin, TransactionalProducer } from '../consumer.ts';
 import { letterId } from './letter.ts';
-import { markRecord } from './marks.ts';
+import { MOST_LETTERS, markRecord } from './marks.ts';
 import { type LetterSource, type Selection, selectLetters } from './survey.ts';
-
-const MARK_LETTERS = 5_000;
 
 export interface PurgeOptions {
   readonly source: LetterSource & { readonly admin: KafkaAdmin };
@@ -52,8 +50,8 @@ async function purgeTopic(topic: string, of: readonly Selection[], { source, wri
 /** What is deleted needs no mark. */
 async function mark(writer: TransactionalProducer, selection: Selection): Promise<void> {
   const left = selection.offsets.filter((offset) => offset >= selection.doneBelow);
-  for (let at = 0; at < left.length; at += MARK_LETTERS) {
-    await writer.write([markRecord(selection, 'purged', left.slice(at, at + MARK_LETTERS))]);
+  for (let at = 0; at < left.length; at += MOST_LETTERS) {
+    await writer.write([markRecord(selection, 'purged', left.slice(at, at + MOST_LETTERS))]);
   }
 }
 
