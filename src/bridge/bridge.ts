@@ -38,7 +38,7 @@ import { openShards } from './shards.ts';
 import { planTopics } from './topic-plan.ts';
 
 const COMMIT_EVERY_MS = 1_000;
-const SETTLE_FAST_MS = 50;
+const SETTLE_FAST_MS = 100;
 const SETTLE_SLOW_MS = 500;
 const TOPICS_AGAIN_MS = 2_000;
 const MOST_QUEUES_SHOWN = 200;

@@ -88,7 +88,6 @@ export interface Block {
 export interface Counted {
   readonly status: 'ok';
   readonly enqueued: number;
-  readonly usedBytes: number;
   readonly from: number;
   readonly end: number;
   /** In order. */
@@ -98,24 +97,25 @@ export interface Counted {
 }
 
 /** Speaks for every offset of [from, end): those not in `unsettled` are settled in this shard. */
-export interface Inspected {
+export interface Listed {
   readonly status: 'ok';
   readonly enqueued: number;
-  readonly usedBytes: number;
   readonly from: number;
   readonly end: number;
+  /** In no order; dead ones included. */
+  readonly unsettled: readonly number[];
+}
+
+export interface Inspected extends Listed {
   readonly completed: number;
   /** Removed from the queue by somebody else. */
   readonly gone: number;
-  /** In no order; dead ones included. */
-  readonly unsettled: readonly number[];
   readonly dead: readonly DeadJob[];
 }
 
 /** What became of jobs that were said to be finished; the others are not. */
 export interface Settled {
   readonly status: 'ok';
-  readonly usedBytes: number;
   readonly settled: readonly number[];
   readonly dead: readonly number[];
 }
@@ -167,8 +167,8 @@ export interface Sink {
   /** Counts about `budget` blocks from the offset `from` (rounded down to a block) upwards; looks at no job. */
   count(claim: Claim, expected: number, from: number, budget: number): Promise<Counted | Fenced>;
   /** Lists what is unsettled among about `budget` jobs from the offset `from` upwards; looks at no job. */
-  list(claim: Claim, expected: number, from: number, budget: number): Promise<Inspected | Fenced>;
-  /** As `list`, and settles the jobs among them that are completed or gone. */
+  list(claim: Claim, expected: number, from: number, budget: number): Promise<Listed | Fenced>;
+  /** As `list`, and looks at each of the jobs: those that are completed or gone are settled. */
   inspect(claim: Claim, expected: number, from: number, budget: number): Promise<Inspected | Fenced>;
   /** Settles those of a queue's jobs that are completed indeed. */
   settle(claim: Claim, expected: number, queue: string, offsets: readonly number[]): Promise<Settled | Fenced>;
