@@ -58,6 +58,13 @@ async function dlq(env: Record<string, string>, ...args: readonly string[]) {
   return { code, json, stderr: running.stderr() };
 }
 
+/** As the status counts them. */
+async function deadLetters(env: Record<string, string>): Promise<number> {
+  const running = runSluice(['status', '--json'], { env: { ...env, REDIS_URL: 'redis://127.0.0.1:1' } });
+  await running.ended;
+  return JSON.parse(running.stdout()).topics[0].deadLetters;
+}
+
 const many = (topic: string) => Array.from({ length: LETTERS }, (_, i) => letter(topic, i));
 
 it('sends nothing twice when it is killed again and again', async () => {
@@ -138,10 +145,12 @@ it('purges by filter, says how many, and deletes from the front what it can', as
   expect((await dlq(env, 'purge')).code).toBe(2);
   const purged = await dlq(env, 'purge', '--reason', 'undecodable', '--yes');
   expect(purged.json[0]).toMatchObject({ purged: 3, deletedRecords: 1 });
+  expect(await deadLetters(env)).toBe(3);
   expect((await dlq(env, 'ls')).json.map(({ origin }) => origin.split('/')[2]).sort()).toEqual(['1', '3', '5']);
   expect((await dlq(env, 'purge', `${topic.topic}.dlq/0/3`, '--yes')).json[0]).toMatchObject({ purged: 1 });
   expect((await dlq(env, 'purge', '--yes')).json[0]).toMatchObject({ purged: 2 });
   expect((await dlq(env, 'ls', '--all')).json).toEqual([]);
+  expect(await deadLetters(env)).toBe(0);
   await topic.stop();
 });
 

@@ -131,6 +131,9 @@ it('shows letters, replays each once, and keeps the identity of its event', asyn
   expect(await waiting(0)).toEqual([]);
   expect((await dlq('ls', '--all', '--json')).json.map(({ state }) => state)).toEqual(['replayed', 'replayed']);
   expect(runs().length).toBe(6);
+  const status = runSluice(['status', '--json'], { env });
+  await status.ended;
+  expect(JSON.parse(status.stdout()).topics[0]).toMatchObject({ deadLetters: 0, exists: true });
 });
 
 it('knows a loop, whatever its records are replayed by, and remembers the first life', async () => {

@@ -1,16 +1,18 @@
 /**
- * Lag, finished records and dead letters of topics. Reads offsets only, which outlive Redis: it joins no group and
- * makes no topic.
+ * Lag, finished records and dead letters of topics. Reads offsets, which outlive Redis, and letters: it joins no group
+ * and makes no topic.
  */
 import { decodeMetadata } from '../../bridge/metadata.ts';
 import { letterTopic } from '../../job/letter.ts';
 import type { Bounds, Committed, KafkaAdmin } from '../../kafka/consumer.ts';
+import type { LetterCounter } from '../../kafka/letters/count.ts';
 import type { TopicStatus } from './shape.ts';
 
 export async function topicStatus(
   admin: KafkaAdmin,
   group: string,
   topics: readonly string[],
+  countLetters: LetterCounter,
   now: number,
 ): Promise<TopicStatus[]> {
   const existing = new Set(await admin.topics());
@@ -20,7 +22,7 @@ export async function topicStatus(
     admin.bounds([...consumed, ...letters]),
     consumed.length === 0 ? new Map<string, Committed>() : admin.committed(group, consumed),
   ]);
-  return Promise.all(topics.map((topic) => oneTopic(admin, topic, bounds, committed, now)));
+  return Promise.all(topics.map((topic) => oneTopic(admin, topic, bounds, committed, countLetters, now)));
 }
 
 /** What a commit tells of: everything below its offset, and what its metadata lists above. */
@@ -36,12 +38,15 @@ async function oneTopic(
   topic: string,
   bounds: ReadonlyMap<string, Bounds>,
   committed: ReadonlyMap<string, Committed>,
+  countLetters: LetterCounter,
   now: number,
 ): Promise<TopicStatus> {
   const partitions = partitionsOf(bounds, topic);
   const letters = partitionsOf(bounds, letterTopic(topic));
   const finished = partitions.reduce((sum, [key]) => sum + finishedOf(committed.get(key)), 0);
-  const lettersEver = letters.reduce((sum, [, { high }]) => sum + high, 0);
+  const counts = await Promise.all(letters.map(([key, ends]) => countLetters(key, ends)));
+  const lettersEver =
+    letters.reduce((sum, [, { high }]) => sum + high, 0) - counts.reduce((sum, { others }) => sum + others, 0);
   const behind = new Map<string, number>();
   let lagRecords = 0;
   for (const [key, { low, high }] of partitions) {
@@ -57,7 +62,7 @@ async function oneTopic(
     lagSeconds: behind.size === 0 ? 0 : await ageOf(behind, (time) => admin.offsetsAt(topic, time), now),
     finishedRecords: finished,
     completedRecords: Math.max(0, finished - lettersEver),
-    deadLetters: letters.reduce((sum, [, { low, high }]) => sum + high - low, 0),
+    deadLetters: counts.reduce((sum, { waiting }) => sum + waiting, 0),
   };
 }
 

@@ -5,6 +5,8 @@
 import { messageOf } from '../../errors.ts';
 import { DEFAULT_QUEUE } from '../../job/place.ts';
 import { createKafkaAdmin } from '../../kafka/admin.ts';
+import { createLetterCounter } from '../../kafka/letters/count.ts';
+import { createRecordReader } from '../../kafka/record-reader.ts';
 import { silentLog } from '../../log.ts';
 import { type Beacon, type HeardBeacon, isSilent, readBeacons } from '../../presence/beacons.ts';
 import type { GateView } from '../../presence/gates.ts';
@@ -35,6 +37,8 @@ interface Detail {
 
 export function createObserver(config: Config): Observer {
   const admin = createKafkaAdmin(config.kafka, silentLog);
+  const reader = createRecordReader(config.kafka, silentLog);
+  const countLetters = createLetterCounter({ reader, admin });
   const servers = Object.entries(config.redis).map(([name, settings]) => createServer(name, settings));
 
   async function look(now: number): Promise<Status> {
@@ -44,7 +48,7 @@ export function createObserver(config: Config): Observer {
     const [topics, roles, losses] = await Promise.all([
       answer(
         `Kafka at ${config.kafka.brokers.join(', ')}`,
-        () => topicStatus(admin, group, Object.keys(config.topics), now),
+        () => topicStatus(admin, group, Object.keys(config.topics), countLetters, now),
         unreachable,
       ),
       answer(
@@ -95,7 +99,7 @@ export function createObserver(config: Config): Observer {
     look,
     async close() {
       for (const { redis } of servers) redis.disconnect();
-      await admin.stop(1_000);
+      await Promise.all([admin.stop(1_000), reader.stop(1_000)]);
     },
   };
 }

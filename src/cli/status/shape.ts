@@ -17,7 +17,7 @@ export interface TopicStatus {
   readonly finishedRecords: number;
   /** Those that have no letter. Letters that repeat, or are ahead of the commit, make it too low and never too high. */
   readonly completedRecords: number;
-  /** Records of `<topic>.dlq` that Kafka still holds. */
+  /** Letters that wait; those further back than the newest 5,000 records of a partition of `<topic>.dlq` all count. */
   readonly deadLetters: number;
 }
 
