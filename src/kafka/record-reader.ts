@@ -53,6 +53,7 @@ export function createRecordReader(config: KafkaConfig, log: Log, readWithinMs =
   }
 
   async function fetchOnce(at: Position, maxBytes: number): Promise<FetchedPartition> {
+    if (isStopped) throw new SluiceError('STOPPED', 'the reader is closed');
     connected ??= connect();
     const { cluster } = await connected;
     const broker = await leaderOf(cluster, at);
@@ -112,7 +113,6 @@ export function createRecordReader(config: KafkaConfig, log: Log, readWithinMs =
     },
 
     async read(topic, partition, from, { maxRecords = MOST_RECORDS, maxBytes = MOST_BYTES } = {}) {
-      if (isStopped) throw new SluiceError('STOPPED', 'the reader is closed');
       const what = `reading ${partitionKey({ topic, partition })} from offset ${from}`;
       try {
         const found = await within(readWithinMs, readFrom({ topic, partition, from }, maxRecords, maxBytes));

@@ -101,6 +101,19 @@ it('sends nothing twice when two replay at the same time', async () => {
   await topic.stop();
 });
 
+it('ends after the transaction under way when it is interrupted', async () => {
+  const topic = await withLetters(many);
+  const running = runSluice(['dlq', 'replay', '--yes', '--rate', '400', '--json'], { env: envOf(topic) });
+  await vi.waitFor(async () => expect((await recordsOf(topic)).length).toBeGreaterThan(0), {
+    timeout: 30_000,
+    interval: 20,
+  });
+  expect(await running.kill('SIGINT')).toBe(130);
+  const { replayed, left } = JSON.parse(running.stdout());
+  expect([replayed, replayed + left]).toEqual([(await recordsOf(topic)).length, LETTERS]);
+  await topic.stop();
+});
+
 it('refuses what cannot be replayed, and replays its neighbours', async () => {
   const large = (topic: string): OutgoingRecord => ({ ...letter(topic, 3), value: Buffer.alloc(4_300_000, 'x') });
   const topic = await makeTopic(1);

@@ -3,8 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { createKafkaAdmin } from '../../src/kafka/admin.ts';
 import { createRecordProducer } from '../../src/kafka/record-producer.ts';
 import { silentLog } from '../../src/log.ts';
+import { connect, disconnect } from '../../src/redis/connection.ts';
 import { loadSchemas } from '../../src/schema/load.ts';
 import { sluiceEnv } from '../support/env.ts';
 import { makeTopic, type TestTopic } from '../support/kafka.ts';
@@ -134,6 +136,29 @@ it('shows letters, replays each once, and keeps the identity of its event', asyn
   const status = runSluice(['status', '--json'], { env });
   await status.ended;
   expect(JSON.parse(status.stdout()).topics[0]).toMatchObject({ deadLetters: 0, exists: true });
+});
+
+it('rebuilds a record that left the log before its job died, and replays it', async () => {
+  const [, work] = roles;
+  await work?.kill('SIGTERM');
+  await produce('https://x/1/told');
+  await vi.waitFor(async () => expect(await topic.committed()).toHaveProperty('size', 1), SOON);
+  const counted = connect('test', redis, 'command', silentLog);
+  await vi.waitFor(async () => expect(await counted.llen('bull:mortal:wait')).toBe(1), SOON);
+  await disconnect(counted);
+  const admin = createKafkaAdmin(topic.kafka, silentLog);
+  await admin.deleteBelow({ topic: topic.topic, partition: 0 }, 1);
+  await admin.stop(1_000);
+  roles[1] = runSluice(['work'], { env });
+  const [letter] = await waiting(1);
+  const [shown] = (await dlq('show', letter.id, '--json')).json;
+  expect(shown).toMatchObject({ type: codec.type, payload: { url: 'https://x/1/told' }, key: 'key-https://x/1/told' });
+  expect(shown.headers).toMatchObject({ 'sluice.rebuilt': 'true', trace: 'https://x/1/told' });
+  writeFileSync(env.TEST_HEALED ?? '', '');
+  expect(await dlq('replay', '--yes', '--json')).toMatchObject({ code: 0, json: [{ replayed: 1 }] });
+  await vi.waitFor(() => expect(runs().length).toBe(2), SOON);
+  expect(runs()[1]?.eventId).toBe(runs()[0]?.eventId);
+  expect(runs()[1]?.headers).toMatchObject({ trace: 'https://x/1/told', 'sluice.replayed': '1' });
 });
 
 it('knows a loop, whatever its records are replayed by, and remembers the first life', async () => {

@@ -53,8 +53,20 @@ function holds({ id, error, eventId, record }: Letter, text: string): boolean {
   );
 }
 
+/** Letters of these ids, or all that the filters let through. */
+export function wantedLetters(ids: readonly string[], flags: FilterFlags, now: number): (letter: Letter) => boolean {
+  const named = idsOf(ids);
+  const isWanted = filterOf(flags, now);
+  return (letter) => (named === undefined || named.has(letter.id)) && isWanted(letter);
+}
+
+/** Those of the letters that are named, or else those that the flags name. */
+export function topicsToSearch(config: Config, ids: readonly string[], flags: FilterFlags): string[] {
+  return ids.length === 0 ? letterTopicsOf(config, flags) : [...new Set(ids.map((id) => id.split('/')[0] ?? ''))];
+}
+
 /** The letters that are named by their ids; none: undefined. */
-export function idsOf(ids: readonly string[]): ReadonlySet<string> | undefined {
+function idsOf(ids: readonly string[]): ReadonlySet<string> | undefined {
   for (const id of ids) {
     if (placeOf(id)?.topic.endsWith('.dlq')) continue;
     throw new SluiceError(

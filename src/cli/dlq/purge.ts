@@ -6,8 +6,8 @@ import { confirmed } from '../confirm.ts';
 import { createContext } from '../context.ts';
 import { EXIT } from '../exit.ts';
 import { printJson, printLines } from '../output.ts';
-import { letterTopicsOf } from './filter.ts';
-import { type DealFlags, letterTopicsOfIds, wantedLetters } from './replay.ts';
+import { topicsToSearch, wantedLetters } from './filter.ts';
+import type { DealFlags } from './replay.ts';
 import { letterTable, SHAPE_VERSION } from './shape.ts';
 import { withLetters } from './source.ts';
 
@@ -17,7 +17,7 @@ export async function purge(ids: readonly string[], flags: DealFlags): Promise<n
   const { config, clock } = await createContext(flags, 'dlq');
   const isWanted = wantedLetters(ids, flags, clock.now());
   return withLetters(config, async (access) => {
-    const topics = letterTopicsOfIds(ids) ?? letterTopicsOf(config, flags);
+    const topics = topicsToSearch(config, ids, flags);
     const { selections, count, sample } = await selectLetters(access, topics, isWanted, SAMPLE);
     if (flags.dryRun || count === 0) return dryRun(count, sample, flags);
     if (!flags.yes) process.stderr.write(`${letterTable(sample).join('\n')}\n`);

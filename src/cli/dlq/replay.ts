@@ -7,7 +7,7 @@ import { confirmed } from '../confirm.ts';
 import { createContext } from '../context.ts';
 import { EXIT } from '../exit.ts';
 import { printJson, printLines } from '../output.ts';
-import { type FilterFlags, filterOf, idsOf, letterTopicsOf } from './filter.ts';
+import { type FilterFlags, topicsToSearch, wantedLetters } from './filter.ts';
 import { letterTable, SHAPE_VERSION } from './shape.ts';
 import { withLetters } from './source.ts';
 
@@ -27,20 +27,13 @@ export interface ReplayFlags extends DealFlags {
   readonly force?: boolean;
 }
 
-/** Letters of these ids, or all that the filters let through. */
-export function wantedLetters(ids: readonly string[], flags: FilterFlags, now: number): (letter: Letter) => boolean {
-  const named = idsOf(ids);
-  const isWanted = filterOf(flags, now);
-  return (letter) => (named === undefined || named.has(letter.id)) && isWanted(letter);
-}
-
 export async function replay(ids: readonly string[], flags: ReplayFlags): Promise<number> {
   const { rate = RECORDS_PER_SECOND, to, force: isForced = false } = flags;
   if (rate < 1) throw new SluiceError('USAGE', '--rate: at least 1 record a second');
   const { config, clock } = await createContext(flags, 'dlq');
   const isWanted = wantedLetters(ids, flags, clock.now());
   return withLetters(config, async (access) => {
-    const topics = letterTopicsOfIds(ids) ?? letterTopicsOf(config, flags);
+    const topics = topicsToSearch(config, ids, flags);
     const { selections, count, sample } = await selectLetters(access, topics, isWanted, SAMPLE);
     if (flags.dryRun || count === 0) return dryRun(count, sample, flags);
     showSample(count, sample, flags);
@@ -60,11 +53,6 @@ export async function replay(ids: readonly string[], flags: ReplayFlags): Promis
     if (process.stderr.isTTY) process.stderr.write('\n');
     return tell({ replayed, refused, count, isInterrupted: interrupted.signal.aborted }, flags);
   });
-}
-
-export function letterTopicsOfIds(ids: readonly string[]): string[] | undefined {
-  if (ids.length === 0) return undefined;
-  return [...new Set(ids.map((id) => id.split('/')[0] ?? ''))];
 }
 
 function dryRun(count: number, sample: readonly Letter[], flags: ReplayFlags): number {
