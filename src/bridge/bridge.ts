@@ -18,6 +18,7 @@ import { createRecordProducer } from '../kafka/record-producer.ts';
 import { createRecordReader } from '../kafka/record-reader.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { ResetOrders } from '../presence/reset-orders.ts';
 import type { QueueConfig } from '../queue/config.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import type { Schemas } from '../schema/schemas.ts';
@@ -58,6 +59,8 @@ export interface BridgeOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** Where an operator's decisions about halted partitions are found. */
+  readonly orders?: ResetOrders;
   /** A gate opened or closed. */
   readonly onGate?: (view: Shard['view']) => void;
   /** A loss of Redis was made good. */
@@ -86,7 +89,7 @@ export interface Bridge extends Service {
 }
 
 export function createBridge(options: BridgeOptions): Bridge {
-  const { config, treatment, schemas, log, metrics, clock, onFatal, onGate, onLoss } = options;
+  const { config, treatment, schemas, log, metrics, clock, onFatal, onGate, onLoss, orders } = options;
   const topics = Object.keys(config.topics);
   const queues = new Set(Object.keys(config.queues));
   const stopping = new AbortController();
@@ -114,6 +117,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     consumer: consumerOf,
     plan,
     shards,
+    orders,
     onLoss,
     onChange,
   });

@@ -51,6 +51,8 @@ export class HeldPartition implements TopicPartition {
   state: HeldState = 'claiming';
   /** Why an operator is needed. */
   haltReason = '';
+  /** Whether the log has it. */
+  isHaltTold = false;
   /** Why the last claim failed, as it was logged. */
   claimTrouble = '';
   generation = 0;

@@ -6,6 +6,7 @@ import { portFor } from '../collector/port.ts';
 import { type BeaconService, createBeacon } from '../presence/beacons.ts';
 import { createGateRecorder } from '../presence/gates.ts';
 import { createLossRecorder } from '../presence/losses.ts';
+import { createResetOrders } from '../presence/reset-orders.ts';
 import { hearBullWarnings } from '../queue/bullmq/warnings.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import { connect, disconnect, type Redis } from '../redis/connection.ts';
@@ -50,6 +51,7 @@ async function makeBridge(context: Context, onFatal: (error: Error) => void): Pr
       beacon.changed();
     },
     onLoss: losses.record,
+    orders: createResetOrders(redis, config.kafka.groupId),
   });
   const beacon = beaconOf('bridge', redis, context, () => bridge.view());
   return inOrder([beacon, gates, losses, bridge], () => disconnect(redis));

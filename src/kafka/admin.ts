@@ -70,6 +70,19 @@ export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TR
         return new Map(answer.map(({ partition, offset }) => [partitionKey({ topic, partition }), Number(offset)]));
       }),
 
+    members: (groupId) =>
+      ask('asking for the members of a group', async () => {
+        const { groups } = await admin.describeGroups([groupId]);
+        return groups[0]?.members.length ?? 0;
+      }),
+
+    deleteBelow: ({ topic, partition }, offset) =>
+      ask(`deleting records of ${topic}`, async () => {
+        // KafkaJS deletes in topics that it has asked about before.
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+      }),
+
     ensureTopics: (topics) =>
       ask('making topics', async () => {
         const existing = new Set(await admin.listTopics());

@@ -97,6 +97,10 @@ export interface KafkaAdmin extends Service {
     topics: readonly { topic: string; partitions: number; config?: Record<string, string> }[],
   ): Promise<void>;
   topics(): Promise<readonly string[]>;
+  /** How many consumers the group has. */
+  members(groupId: string): Promise<number>;
+  /** Deletes every record of the partition below the offset, for good. */
+  deleteBelow(partition: TopicPartition, offset: number): Promise<void>;
 }
 
 export interface OutgoingRecord {
@@ -111,6 +115,19 @@ export interface OutgoingRecord {
 /** Idempotent, acks of all in-sync replicas. Resolves when Kafka has acked every record; rejects otherwise. */
 export interface RecordProducer extends Service {
   send(topic: string, records: readonly OutgoingRecord[]): Promise<void>;
+}
+
+export interface AddressedRecord extends OutgoingRecord {
+  readonly topic: string;
+}
+
+/**
+ * Writes to several topics at once. `start` ends what an earlier writer of the same name left undecided, and takes the
+ * name from one that still runs, whose next call is DISOWNED then.
+ */
+export interface TransactionalProducer extends Service {
+  /** All of the records can be read afterwards, or none. UNFIT: none; UNREACHABLE: what became of them is unknown. */
+  write(records: readonly AddressedRecord[]): Promise<void>;
 }
 
 export interface ReadLimits {

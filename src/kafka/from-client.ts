@@ -1,6 +1,6 @@
 /** KafkaJS's forms of records and partitions in ours, and back. On the path of every record: no more than is needed. */
-import type { KafkaMessage, OffsetsByTopicPartition } from 'kafkajs';
-import type { KafkaRecord, OffsetCommit, TopicPartition } from './consumer.ts';
+import type { KafkaMessage, Message, OffsetsByTopicPartition } from 'kafkajs';
+import type { KafkaRecord, OffsetCommit, OutgoingRecord, TopicPartition } from './consumer.ts';
 
 const NO_HEADERS = Object.freeze({});
 
@@ -20,6 +20,16 @@ function headersOf(headers: Headers | undefined): Readonly<Record<string, string
     texts[name] = last?.toString() ?? '';
   }
   return texts ?? NO_HEADERS;
+}
+
+export function toMessage({ key, value, headers, partition, timestamp }: OutgoingRecord): Message {
+  return {
+    key,
+    value,
+    ...(headers !== undefined && { headers: { ...headers } }),
+    ...(partition !== undefined && { partition }),
+    ...(timestamp !== undefined && { timestamp: String(timestamp) }),
+  };
 }
 
 export function toPartitions(assignment: Readonly<Record<string, readonly number[]>>): TopicPartition[] {

@@ -13,7 +13,8 @@ import type { Log } from '../log.ts';
 import { within } from '../service.ts';
 import { createClient, kafkaError } from './client.ts';
 import type { KafkaConfig } from './config.ts';
-import type { OutgoingRecord, RecordProducer } from './consumer.ts';
+import type { RecordProducer } from './consumer.ts';
+import { toMessage } from './from-client.ts';
 import { type Piece, pieces, type Request, takeRequest, takeWhere } from './requests.ts';
 
 const DELIVERY_TIMEOUT_MS = 30_000;
@@ -127,16 +128,6 @@ export function createRecordProducer(
       void sendWaiting();
       await Promise.all(parts.map(({ done }) => done.promise));
     },
-  };
-}
-
-function toMessage({ key, value, headers, partition, timestamp }: OutgoingRecord): Message {
-  return {
-    key,
-    value,
-    ...(headers !== undefined && { headers: { ...headers } }),
-    ...(partition !== undefined && { partition }),
-    ...(timestamp !== undefined && { timestamp: String(timestamp) }),
   };
 }
 

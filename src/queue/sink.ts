@@ -26,6 +26,12 @@ export interface Claim {
   readonly isReconciled: boolean;
 }
 
+export interface Unclaimed {
+  readonly status: 'corrupt' | 'newer';
+  /** The ledger's. */
+  readonly generation: number;
+}
+
 /**
  * `disowned`: somebody else claimed the ledger, or it is gone. `reborn`: Redis has another history than the claim's.
  * `behind`: an earlier batch did not arrive. `corrupt`: a key of the ledger is of another type.
@@ -146,7 +152,8 @@ export interface MemoryReading {
 export interface Sink {
   /** Name of the shard: the configured Redis. */
   readonly name: string;
-  claim(ledger: LedgerName, generation: number): Promise<Claim | { readonly status: 'corrupt' }>;
+  /** `newer`: the ledger is of a later generation than the caller knows. An earlier one is forgotten. */
+  claim(ledger: LedgerName, generation: number): Promise<Claim | Unclaimed>;
   /** `expected`: the offset that the caller believes the ledger to stand at, at least. */
   enqueue(claim: Claim, expected: number, batch: Batch): Promise<Enqueued | Refused | Fenced>;
   /**

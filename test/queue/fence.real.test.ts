@@ -106,7 +106,7 @@ describe('the fence', () => {
   it('touches nothing when a key of the ledger is of another type', async () => {
     await redis.del(KEY);
     await redis.set(KEY, 'foreign');
-    expect(await sink.claim(LEDGER, 0)).toEqual({ status: 'corrupt' });
+    expect(await sink.claim(LEDGER, 0)).toMatchObject({ status: 'corrupt' });
     expect(await sink.enqueue(claim, -1, batch(0, 4))).toMatchObject({ status: 'corrupt' });
     expect(await redis.get(KEY)).toBe('foreign');
   });

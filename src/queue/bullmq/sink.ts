@@ -80,12 +80,12 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
 
     async claim(ledger, generation) {
       const token = randomUUID();
-      const [status, enqueued, incarnation, reconciled] = await call<[string, number, string, string]>(
+      const [status, enqueued, incarnation, reconciled, known] = await call<[string, number, string, string, number]>(
         CLAIM,
         [ledgerKey(ledger)],
         [token, jobIdPrefix(ledger.topic, generation, ledger.partition)],
       );
-      if (status !== 'ok') return { status: 'corrupt' };
+      if (status !== 'ok') return { status: status === 'newer' ? status : 'corrupt', generation: known };
       return { ledger, generation, token, incarnation, enqueued, isReconciled: reconciled === incarnation };
     },
 
