@@ -4,12 +4,14 @@
  * although it is finished. A claim may be used only after the commit: a zombie is told so there. Where the offsets
  * make no sense the partition is halted, because guessing would drop records silently.
  */
+import { SluiceError } from '../errors.ts';
 import type { Bounds, Committed, GroupConsumer } from '../kafka/consumer.ts';
 import { partitionKey } from '../kafka/consumer.ts';
 import { type Claim, isFenced } from '../queue/sink.ts';
 import type { LedgerName } from '../redis/keys.ts';
 import type { HeldPartition, KnownProgress } from './held-partition.ts';
 import { type CommitMetadata, decodeMetadata, encodeMetadata } from './metadata.ts';
+import { CORRUPT, cutBelow, forgotten, type Nonsense, newerLedger, outsideLog } from './offset-sense.ts';
 import type { Shard } from './shard.ts';
 
 /** What Kafka knew at the time of the join. */
@@ -56,37 +58,34 @@ export async function claimPartition(held: HeldPartition, context: ClaimContext)
 
   const ledger: LedgerName = { ...held, cluster: context.view.cluster, group: context.view.group };
   const claims = await claimAll(context.shards, ledger, generation);
-  if (claims === undefined) return halt(held, 'a key of the ledger is of a foreign type');
-  const refusal =
+  if ('reason' in claims) return halt(held, claims.reason);
+  const enqueued = Math.max(...claims.map(({ claim }) => claim.enqueued));
+  const nonsense =
     outsideLog(start, bounds) ??
-    (await beyondEnd(
-      Math.max(known?.reached ?? -1, ...claims.map(({ claim }) => claim.enqueued)),
-      bounds,
-      context,
-      key,
-    )) ??
-    disagreement(known, claims) ??
-    (await misrouted(known, start, ledger, context));
+    (await beyondEnd(Math.max(known?.reached ?? -1, enqueued), bounds, context, key)) ??
+    forgotten(known, enqueued);
+  const refusal = nonsense?.reason ?? (await misrouted(known, start, ledger, context));
   if (refusal !== undefined) return halt(held, refusal);
 
   held.adopt(claims, start, known ?? NOTHING_KNOWN);
   const metadataNow = encodeMetadata(start, { ...held.progress(start), fingerprint: context.fingerprint });
   await context.consumer.commit(held.epoch, [{ ...place(held), offset: start, metadata: metadataNow }]);
   const removed = await reconcileAll(held);
-  if (removed === undefined || held.isLost) return undefined;
+  if (held.isLost) return undefined;
   held.begin();
   return { removed, isLoss: held.acked < held.reached && known?.fingerprint === context.fingerprint };
 }
 
 const NOTHING_KNOWN: KnownProgress = { generation: 0, reached: -1, finished: [] };
 
-/** Rule 6. Undefined when a fence does not hold any more: then the partition is claimed again. */
-async function reconcileAll(held: HeldPartition): Promise<number | undefined> {
+/** Rule 6. Throws when a fence does not hold any more: then the partition is claimed again. */
+async function reconcileAll(held: HeldPartition): Promise<number> {
   let removed = 0;
   for (const { shard, claim, finished } of held.shards) {
     if (claim.isReconciled) continue;
     const reply = await asked(shard, () => shard.sink.reconcile(claim, finished.ranges));
-    if (isFenced(reply)) return undefined;
+    if (isFenced(reply))
+      throw new SluiceError('UNFIT', `the ledger or a queue in Redis ${shard.sink.name} is ${reply.status}`);
     removed += reply.removed;
   }
   return removed;
@@ -116,7 +115,7 @@ async function claimAll(
   shards: readonly Shard[],
   { topic, partition, cluster, group }: LedgerName,
   generation: number,
-) {
+): Promise<Nonsense | { shard: Shard; claim: Claim }[]> {
   const ledger = { cluster, group, topic, partition };
   const claims = await Promise.all(
     shards.map(async (shard) => ({
@@ -124,14 +123,12 @@ async function claimAll(
       claim: await asked(shard, () => shard.sink.claim(ledger, generation)),
     })),
   );
-  const good = claims.filter((each): each is { shard: Shard; claim: Claim } => !('status' in each.claim));
-  return good.length === claims.length ? good : undefined;
-}
-
-function outsideLog(start: number, { low, high }: Bounds): string | undefined {
-  if (start >= low && start <= high) return undefined;
-  const missing = start < low ? `records ${start} to ${low - 1} are gone` : `it ends before record ${start}`;
-  return `the committed offset ${start} is outside the log [${low}, ${high}): ${missing}`;
+  const good: { shard: Shard; claim: Claim }[] = [];
+  for (const { shard, claim } of claims) {
+    if (!('status' in claim)) good.push({ shard, claim });
+    else return newerLedger(generation, claim.status === 'newer' ? claim.generation : -1) ?? CORRUPT;
+  }
+  return good;
 }
 
 /** The log was cut, or made anew, below what was dealt with. Others may have been enqueueing until the claim was made. */
@@ -140,21 +137,9 @@ async function beyondEnd(
   { high }: Bounds,
   { boundsNow }: ClaimContext,
   key: string,
-): Promise<string | undefined> {
+): Promise<Nonsense | undefined> {
   if (reached < high) return undefined;
-  const end = (await boundsNow()).get(key)?.high ?? high;
-  if (reached < end) return undefined;
-  return `the log ends at ${end}, but records up to ${reached} were dealt with: it was cut, or the topic was made anew`;
-}
-
-/** Rule 2: Redis remembers the partition and Kafka does not. */
-function disagreement(known: CommitMetadata | undefined, claims: readonly { claim: Claim }[]): string | undefined {
-  const enqueued = Math.max(...claims.map(({ claim }) => claim.enqueued));
-  if (known !== undefined || enqueued < 0) return undefined;
-  return (
-    `Redis has dealt with offsets up to ${enqueued}, but the group's commit holds nothing of Sluice's: ` +
-    'the topic was made anew, or its offsets have expired or were reset'
-  );
+  return cutBelow(reached, (await boundsNow()).get(key)?.high ?? high);
 }
 
 /** Rule 5: the routing has changed while records of the old one are unfinished. */
@@ -166,7 +151,6 @@ async function misrouted(
 ): Promise<string | undefined> {
   if (known === undefined || known.fingerprint === fingerprint) return undefined;
   const claims = await claimAll(allShards, ledger, known.generation);
-  const isDrained = claims?.every(({ claim }) => claim.enqueued < start) ?? false;
-  if (isDrained) return undefined;
+  if (!('reason' in claims) && claims.every(({ claim }) => claim.enqueued < start)) return undefined;
   return 'the routing to shards has changed while jobs of the old one are unfinished: drain with the old configuration first';
 }

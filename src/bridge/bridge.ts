@@ -17,9 +17,10 @@ import type { GroupConsumer, KafkaAdmin } from '../kafka/consumer.ts';
 import { createGroupConsumer } from '../kafka/group-consumer.ts';
 import { createRecordProducer } from '../kafka/record-producer.ts';
 import { createRecordReader } from '../kafka/record-reader.ts';
-import { createTransactor } from '../kafka/transactor.ts';
+import { createTransactionalProducer } from '../kafka/transactional-producer.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { ResetOrders } from '../presence/reset-orders.ts';
 import type { QueueConfig } from '../queue/config.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import type { Schemas } from '../schema/schemas.ts';
@@ -40,8 +41,9 @@ import { openShards } from './shards.ts';
 import { planTopics } from './topic-plan.ts';
 
 const COMMIT_EVERY_MS = 1_000;
-const SETTLE_FAST_MS = 50;
-const SETTLE_SLOW_MS = 500;
+/** Commits are written once a second: to learn much sooner what is finished would cost Redis and help nobody. */
+const SETTLE_FAST_MS = 250;
+const SETTLE_SLOW_MS = 1_000;
 const TOPICS_AGAIN_MS = 2_000;
 const MOST_QUEUES_SHOWN = 200;
 
@@ -60,6 +62,8 @@ export interface BridgeOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** Where an operator's decisions about halted partitions are found. */
+  readonly orders?: ResetOrders;
   /** A gate opened or closed. */
   readonly onGate?: (view: Shard['view']) => void;
   /** A loss of Redis was made good. */
@@ -90,7 +94,19 @@ export interface Bridge extends Service {
 }
 
 export function createBridge(options: BridgeOptions): Bridge {
-  const { config, treatment, schemas, log, metrics, clock, onFatal, onGate, onLoss, buckets = BUCKETS } = options;
+  const {
+    config,
+    treatment,
+    schemas,
+    log,
+    metrics,
+    clock,
+    onFatal,
+    onGate,
+    onLoss,
+    orders,
+    buckets = BUCKETS,
+  } = options;
   const topics = Object.keys(config.topics);
   const queues = new Set(Object.keys(config.queues));
   const stopping = new AbortController();
@@ -110,7 +126,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     group: groupId,
     buckets,
     held: () => holdings.all,
-    transactor: (id) => createTransactor(config.kafka, log, id),
+    producer: (name) => createTransactionalProducer(config.kafka, name, log),
     letters,
     reader,
     admin,
@@ -129,6 +145,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     consumer: consumerOf,
     plan,
     shards,
+    orders,
     onLoss,
     onChange,
   });

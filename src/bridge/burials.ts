@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { type DeadJob, isFenced } from '../queue/sink.ts';
+import { createSeldom, type Seldom } from '../seldom.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { Letters } from './letters.ts';
 
@@ -23,9 +24,12 @@ export interface BurialsOptions {
 
 export class Burials {
   readonly #options: BurialsOptions;
+  /** A Kafka that is away refuses the letters of all dead jobs at once. */
+  readonly #seldom: Seldom;
 
   constructor(options: BurialsOptions) {
     this.#options = options;
+    this.#seldom = createSeldom(options.clock);
   }
 
   add(held: HeldPartition, of: HeldShard, dead: readonly DeadJob[]): void {
@@ -54,10 +58,10 @@ export class Burials {
       held.dead.delete(offset);
     } catch (error) {
       held.dead.set(offset, { ...dead, tryAt: clock.now() + AGAIN_AFTER_MS });
-      log.error(
-        { err: error, topic: held.topic, partition: held.partition, offset },
-        'a dead job waits for its letter',
-      );
+      const passedOver = this.#seldom(held.topic);
+      if (passedOver === undefined) return;
+      const { topic, partition } = held;
+      log.error({ err: error, topic, partition, offset, passedOver }, 'a dead job waits for its letter');
     }
   }
 

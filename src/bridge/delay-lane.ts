@@ -15,19 +15,19 @@ import { jobIdPrefix } from '../job/identity.ts';
 import { type Bucket, type Buckets, bucketFor, delayStateTopic, delayTopic, LATE } from '../job/late.ts';
 import { firstLife, HISTORY } from '../job/letter.ts';
 import {
-  type AddressedRecord,
   type KafkaAdmin,
   type KafkaRecord,
   type OutgoingRecord,
   partitionKey,
   type RecordReader,
   type TopicPartition,
-  type Transactor,
+  type TransactionalProducer,
 } from '../kafka/consumer.ts';
 import { type DelayState, NOTHING_TAKEN, readState, stateRecord, type Waiting } from './delay-state.ts';
 
 const MOVED_AT_ONCE = 500;
 const LOOK_AGAIN_MS = 1_000;
+const STOP_MS = 1_000;
 const NO_LOG = { low: 0, high: 0 };
 
 export interface LateRecord {
@@ -40,7 +40,8 @@ export interface LateRecord {
 export interface LaneOptions {
   readonly group: string;
   readonly buckets: Buckets;
-  readonly transactor: Transactor;
+  /** Each that starts shuts out those before it. */
+  readonly producer: () => TransactionalProducer;
   readonly reader: RecordReader;
   readonly admin: Pick<KafkaAdmin, 'bounds'>;
   /** Makes the delay topic, or the partition of it, where it is missing. */
@@ -64,6 +65,7 @@ export class DelayLane {
   /** When the next record of a bucket moves on, where that was looked up. */
   readonly #heads = new Map<string, number>();
   #atOnce = MOVED_AT_ONCE;
+  #producer: TransactionalProducer | undefined;
   #state: DelayState | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -112,7 +114,7 @@ export class DelayLane {
 
   async close(): Promise<void> {
     await this.#last.catch(() => undefined);
-    await this.#options.transactor.close();
+    await this.#producer?.stop(STOP_MS);
   }
 
   /** One step at a time. After one that failed it is not known what became of it: the lane is opened anew. */
@@ -131,11 +133,13 @@ export class DelayLane {
   }
 
   async #open(): Promise<DelayState> {
-    const { transactor, reader, admin, ensure, group } = this.#options;
+    const { producer, reader, admin, ensure, group } = this.#options;
     const place = { topic: delayStateTopic(this.#of.topic, group), partition: this.#of.partition };
     this.#heads.clear();
     await ensure(place.topic, this.#of);
-    await transactor.open();
+    await this.#producer?.stop(STOP_MS);
+    this.#producer = producer();
+    await this.#producer.start();
     const bounds = (await admin.bounds([place.topic])).get(partitionKey(place)) ?? NO_LOG;
     const state = (await readState(place, bounds, reader)) ?? NOTHING_TAKEN;
     return (await this.#isOfThisLog(state)) ? state : { ...state, takenTo: 0, takenAt: 0 };
@@ -244,14 +248,13 @@ export class DelayLane {
       this.#atOnce = 1;
       if (due.length > 1) throw error;
       await this.#options.refuse(state.generation, due[0] as KafkaRecord, messageOf(error));
-      await this.#options.transactor.open();
       await this.#write([], state);
     }
   }
 
   /** Moves with the state that they lead to. The places of what comes to wait are known: nobody else writes there. */
   async #write(moves: readonly Move[], state: DelayState): Promise<void> {
-    const { transactor, group, ensure } = this.#options;
+    const { group, ensure } = this.#options;
     const { topic, partition } = this.#of;
     const buckets = new Map(moves.flatMap(({ to }) => (to === undefined ? [] : [[to.name, to]])) as [string, Bucket][]);
     for (const name of buckets.keys()) await ensure(this.#topicOf(name), this.#of);
@@ -262,13 +265,9 @@ export class DelayLane {
     }
     const returns = state.returns + (moves.some(({ to }) => to === undefined) ? 1 : 0);
     const after = { ...state, waiting, returns };
-    const records: AddressedRecord[] = moves.map(({ to, record }) => ({
-      topic: to === undefined ? topic : this.#topicOf(to.name),
-      record,
-    }));
-    await transactor.write([
-      ...records,
-      { topic: delayStateTopic(topic, group), record: stateRecord(partition, after) },
+    await this.#producer?.write([
+      ...moves.map(({ to, record }) => ({ ...record, topic: to === undefined ? topic : this.#topicOf(to.name) })),
+      { ...stateRecord(partition, after), topic: delayStateTopic(topic, group) },
     ]);
     this.#state = after;
   }

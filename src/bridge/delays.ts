@@ -14,7 +14,7 @@ import {
   type KafkaRecord,
   partitionKey,
   type RecordReader,
-  type Transactor,
+  type TransactionalProducer,
 } from '../kafka/consumer.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -32,7 +32,7 @@ export interface DelaysOptions {
   readonly group: string;
   readonly buckets: Buckets;
   readonly held: () => readonly HeldPartition[];
-  readonly transactor: (id: string) => Transactor;
+  readonly producer: (name: string) => TransactionalProducer;
   readonly letters: Letters;
   readonly reader: RecordReader;
   readonly admin: KafkaAdmin;
@@ -133,7 +133,7 @@ export class Delays {
   }
 
   #lane(of: TopicPartition): DelayLane {
-    const { group, buckets, transactor, reader, admin, log, clock } = this.#options;
+    const { group, buckets, producer, reader, admin, log, clock } = this.#options;
     const key = partitionKey(of);
     const known = this.#lanes.get(key);
     if (known !== undefined) return known;
@@ -148,7 +148,7 @@ export class Delays {
       ensure,
       refuse: (generation, record, error) => this.#refuse({ topic, partition, generation }, record, error),
       onMissing: (place, from, to) => log.error({ ...place, from, to }, 'late records were deleted before their time'),
-      transactor: transactor(`sluice.delay.${group}.${key}`),
+      producer: () => producer(`sluice.delay.${group}.${key}`),
     });
     this.#lanes.set(key, lane);
     return lane;

@@ -51,6 +51,10 @@ export class HeldPartition implements TopicPartition {
   state: HeldState = 'claiming';
   /** Why an operator is needed. */
   haltReason = '';
+  /** Whether the log has it. */
+  isHaltTold = false;
+  /** Why the last claim failed, as it was logged. */
+  claimTrouble = '';
   generation = 0;
   shards: readonly HeldShard[] = [];
   /** The next record to commit. */

@@ -3,18 +3,22 @@
  * they are revoked. What is away is asked again until the assignment is over; what makes no sense halts.
  */
 import type { Clock } from '../clock.ts';
-import { messageOf } from '../errors.ts';
+import { isSluiceError, messageOf } from '../errors.ts';
 import type { Assignment, GroupConsumer, KafkaAdmin, TopicPartition } from '../kafka/consumer.ts';
 import { partitionKey } from '../kafka/consumer.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { ResetOrders } from '../presence/reset-orders.ts';
 import { type ClaimOutcome, claimPartition, type KafkaView } from './assignment.ts';
 import { HeldPartition } from './held-partition.ts';
+import { encodeMetadata } from './metadata.ts';
 import { type Loss, Recovery } from './recovery.ts';
 import type { Shard } from './shard.ts';
 import type { TopicPlan } from './topic-plan.ts';
 
 const CLAIM_AGAIN_MS = 500;
+/** A halted partition is looked at so often: an operator may have decided, or the trouble may be over. */
+const HALTED_AGAIN_MS = 2_000;
 
 export interface HoldingsOptions {
   readonly groupId: string;
@@ -24,6 +28,7 @@ export interface HoldingsOptions {
   readonly consumer: () => GroupConsumer;
   readonly plan: (topic: string) => TopicPlan;
   readonly shards: ReadonlyMap<string, Shard>;
+  readonly orders?: ResetOrders | undefined;
   readonly onLoss?: ((loss: Loss) => void) | undefined;
   /** A partition has become ready, or is so no more. */
   readonly onChange: () => void;
@@ -39,6 +44,7 @@ export class Holdings {
   readonly #options: HoldingsOptions;
   #epoch = 0;
   #claims = 0;
+  #watching: Promise<void> | undefined;
 
   constructor(options: HoldingsOptions) {
     this.#options = options;
@@ -120,7 +126,7 @@ export class Holdings {
   }
 
   async #claimOnce(each: HeldPartition, view: KafkaView): Promise<void> {
-    const { plan, consumer, shards, log, admin } = this.#options;
+    const { plan, consumer, shards, admin, log } = this.#options;
     const { shards: own, fingerprint } = plan(each.topic);
     const boundsNow = () => admin.bounds([each.topic]);
     const allShards = [...shards.values()];
@@ -129,12 +135,16 @@ export class Holdings {
       const outcome = await claimPartition(each, context);
       if (outcome !== undefined) this.#tellClaimed(each, outcome);
     } catch (error) {
-      log.debug({ ...place(each), reason: messageOf(error) }, 'claim failed');
+      const reason = messageOf(error);
+      if (reason !== each.claimTrouble && !isSluiceError(error, 'DISOWNED'))
+        log.warn({ ...place(each), reason }, 'partition not claimed yet; trying again');
+      each.claimTrouble = reason;
     }
     if (each.state === 'halted') this.#tellHalted(each);
   }
 
   #tellClaimed(each: HeldPartition, { removed, isLoss }: ClaimOutcome): void {
+    each.claimTrouble = '';
     const { log, metrics, clock } = this.#options;
     const { reached, acked: left } = each;
     this.#claims += 1;
@@ -162,9 +172,62 @@ export class Holdings {
   }
 
   #tellHalted(each: HeldPartition): void {
-    const reason = each.haltReason;
-    this.#options.log.error({ ...place(each), reason }, 'partition halted; an operator has to decide');
+    const { log } = this.#options;
+    if (!each.isHaltTold) {
+      const remedy = 'sluice offsets show, then sluice offsets reset';
+      log.error({ ...place(each), reason: each.haltReason, remedy }, 'partition halted; an operator has to decide');
+    }
+    each.isHaltTold = true;
     this.#reportHalted();
+    this.#watching ??= this.#watchHalted().finally(() => {
+      this.#watching = undefined;
+    });
+  }
+
+  async #watchHalted(): Promise<void> {
+    const { log, clock, signal, onChange } = this.#options;
+    for (let halted = this.#halted(); halted.length > 0; halted = this.#halted()) {
+      await clock.sleep(HALTED_AGAIN_MS, signal);
+      if (signal.aborted) return;
+      try {
+        for (const each of this.#halted()) await this.#obey(each);
+        const view = await this.#askKafka();
+        for (const each of this.#halted()) await this.#claimHalted(each, view);
+      } catch (error) {
+        log.debug({ reason: messageOf(error) }, 'halted partitions not looked at; trying again');
+      }
+      onChange();
+    }
+  }
+
+  #halted(): HeldPartition[] {
+    return this.all.filter(({ state }) => state === 'halted');
+  }
+
+  async #claimHalted(each: HeldPartition, view: KafkaView): Promise<void> {
+    await this.#claimOnce(each, view);
+    if (!each.isReady) return;
+    each.isHaltTold = false;
+    this.#options.log.info({ ...place(each), committed: each.committed }, 'halted partition goes on');
+    this.#reportHalted();
+  }
+
+  /** Commits what an operator has decided; from there on the partition is another one. */
+  async #obey(each: HeldPartition): Promise<void> {
+    const { orders, consumer, log } = this.#options;
+    const order = await orders?.read(each);
+    if (order === undefined || each.isLost) return;
+    const { offset, metadata } = order;
+    await consumer().commit(each.epoch, [{ ...place(each), offset, metadata: encodeMetadata(offset, metadata) }]);
+    log.warn({ ...place(each), offset, generation: metadata.generation }, 'offset reset, as an operator decided');
+    if (this.get(each) === each) {
+      const fresh = new HeldPartition(each, each.epoch);
+      fresh.state = 'halted';
+      fresh.isHaltTold = true;
+      this.#held.set(partitionKey(each), fresh);
+      each.state = 'lost';
+    }
+    await orders?.remove(each);
   }
 
   #reportHalted(): void {

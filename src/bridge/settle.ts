@@ -12,24 +12,23 @@ import type { Clock } from '../clock.ts';
 import { sourceOf } from '../job/identity.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import { type Block, type Counted, type Fenced, type Inspected, isFenced } from '../queue/sink.ts';
+import { type Block, type Counted, type Fenced, isFenced, type Listed } from '../queue/sink.ts';
 import type { Burials } from './burials.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { Holdings } from './holdings.ts';
 import type { Shard } from './shard.ts';
 
 /** Blocks counted at the bottom in every round, and on the way round. */
-const COUNT_BOTTOM = 64;
-const COUNT_ROUND = 256;
-const COUNT_ROUND_EVERY_MS = 250;
+const COUNT_BOTTOM = 32;
+const COUNT_ROUND = 128;
+const COUNT_ROUND_EVERY_MS = 1_000;
 /** Changed blocks that are listed in one round. */
 const LIST_BLOCKS = 16;
-const FINISHED_EVERY_MS = 100;
 const FINISHED_PAGES = 5;
 const SETTLE_A_CALL = 500;
 const INSPECT_JOBS = 512;
 const INSPECTS_A_ROUND = 40;
-const INSPECT_EVERY_MS = 500;
+const INSPECT_EVERY_MS = 1_000;
 
 export interface SettlerOptions {
   readonly holdings: Holdings;
@@ -55,7 +54,6 @@ export class Settler {
   #claims = -1;
   #turn = 0;
   #countAt = 0;
-  #finishedAt = 0;
   #inspectAt = 0;
 
   constructor(options: SettlerOptions) {
@@ -135,8 +133,6 @@ export class Settler {
   /** What stock workers have finished. A new claim may bring back older jobs: everything is read again then. */
   async #readFinished(): Promise<number> {
     const { holdings, shards, queues } = this.#options;
-    if (!this.#isDue(this.#finishedAt)) return 0;
-    this.#finishedAt = this.#in(FINISHED_EVERY_MS);
     if (this.#claims !== holdings.claims) this.#since.clear();
     this.#claims = holdings.claims;
     let found = 0;
@@ -197,7 +193,7 @@ export class Settler {
     return found;
   }
 
-  /** One partition at a time, and on as long as it finds something. */
+  /** One partition at a time, and on while most of what it looks at is finished. */
   async #inspectNext(targets: readonly Target[]): Promise<number> {
     const target = targets[this.#turn % targets.length];
     if (target === undefined || !this.#isDue(this.#inspectAt)) return 0;
@@ -205,12 +201,10 @@ export class Settler {
     for (let looks = 0; looks < INSPECTS_A_ROUND; looks++) {
       const settled = await this.#inspect(target);
       found += settled;
-      if (settled === 0) {
-        this.#turn += 1;
-        this.#inspectAt = this.#in(INSPECT_EVERY_MS);
-        break;
-      }
+      if (settled < INSPECT_JOBS / 2) break;
     }
+    this.#turn += 1;
+    this.#inspectAt = this.#in(INSPECT_EVERY_MS);
     return found;
   }
 
@@ -234,7 +228,7 @@ export class Settler {
   }
 
   /** Undefined for a call that failed, and for an answer that must not be used. */
-  async #ask<T extends { readonly status: 'ok'; readonly usedBytes: number }>(
+  async #ask<T extends { readonly status: 'ok' }>(
     { held, of }: Target,
     question: (of: HeldShard) => Promise<T | Fenced>,
   ): Promise<T | undefined> {
@@ -252,7 +246,6 @@ export class Settler {
       this.#options.holdings.reclaim(held, reply.status);
       return undefined;
     }
-    of.shard.read(reply.usedBytes);
     return reply;
   }
 }
@@ -260,7 +253,7 @@ export class Settler {
 const NO_PAGE = { ids: [], next: 0 };
 
 /** Everything of the stretch that is not listed is finished (rule 13); answers how much of it was not known to be. */
-function conclude({ finished }: HeldShard, { from, end, unsettled }: Inspected): number {
+function conclude({ finished }: HeldShard, { from, end, unsettled }: Listed): number {
   const before = finished.missingIn(from, end);
   finished.addExcept(from, end, unsettled);
   return before - finished.missingIn(from, end);

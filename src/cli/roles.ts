@@ -5,6 +5,8 @@ import { createCollector } from '../collector/collector.ts';
 import { portFor } from '../collector/port.ts';
 import { type BeaconService, createBeacon } from '../presence/beacons.ts';
 import { createGateRecorder } from '../presence/gates.ts';
+import { createLossRecorder } from '../presence/losses.ts';
+import { createResetOrders } from '../presence/reset-orders.ts';
 import { hearBullWarnings } from '../queue/bullmq/warnings.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import { connect, disconnect, type Redis } from '../redis/connection.ts';
@@ -35,6 +37,7 @@ async function makeBridge(context: Context, onFatal: (error: Error) => void): Pr
   if (unfed !== undefined) log.warn({ reason: unfed }, 'some workers are fed by no topic');
   const redis = connect('main', mainRedis(context), 'command', log);
   const gates = createGateRecorder(redis, { group: config.kafka.groupId, by: identity() }, clock);
+  const losses = createLossRecorder(redis, config.kafka.groupId, clock);
   const bridge = createBridge({
     config,
     schemas,
@@ -47,9 +50,11 @@ async function makeBridge(context: Context, onFatal: (error: Error) => void): Pr
       gates.record(view);
       beacon.changed();
     },
+    onLoss: losses.record,
+    orders: createResetOrders(redis, config.kafka.groupId),
   });
   const beacon = beaconOf('bridge', redis, context, () => bridge.view());
-  return inOrder([beacon, gates, bridge], () => disconnect(redis));
+  return inOrder([beacon, gates, losses, bridge], () => disconnect(redis));
 }
 
 async function makeWork(context: Context): Promise<Service> {

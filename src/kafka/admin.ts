@@ -76,8 +76,15 @@ export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TR
         if (present < partitions) await admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] });
       }),
 
+    members: (groupId) =>
+      ask('asking for the members of a group', async () => {
+        const { groups } = await admin.describeGroups([groupId]);
+        return groups[0]?.members.length ?? 0;
+      }),
+
     deleteBelow: ({ topic, partition }, offset) =>
-      ask('deleting records', async () => {
+      ask(`deleting records of ${topic}`, async () => {
+        // KafkaJS deletes in topics that it has asked about before.
         await admin.fetchTopicOffsets(topic);
         await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
       }),

@@ -56,13 +56,15 @@ export function kafkaError(what: string, brokers: readonly string[], error: unkn
   if (error instanceof SluiceError) return error;
   const type = errorType(error);
   if (DISOWNED.has(type)) {
-    return new SluiceError('DISOWNED', `${what}: the group has moved on (${type})`, { cause: error });
+    return new SluiceError('DISOWNED', `${what}: somebody else has taken over (${type})`, { cause: error });
   }
   if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') {
     return new SluiceError('UNFIT', `${what}: larger than the topic's max.message.bytes allows`, { cause: error });
   }
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
-    return new SluiceError('UNFIT', `${what}: Kafka at ${brokers.join(', ')} has no such topic`, { cause: error });
+    const where = `Kafka at ${brokers.join(', ')}`;
+    const remedy = 'a bridge makes the topics that it consumes when it starts; make others yourself';
+    return new SluiceError('UNFIT', `${what}: ${where} has no such topic; ${remedy}`, { cause: error, isUnsent: true });
   }
   return new SluiceError('UNREACHABLE', `${what}: Kafka at ${brokers.join(', ')}: ${messageOf(error)}`, {
     cause: error,
@@ -76,7 +78,14 @@ export function errorType(error: unknown): string {
   return typeof type === 'string' ? type : '';
 }
 
-const DISOWNED = new Set(['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'REBALANCE_IN_PROGRESS', 'FENCED_INSTANCE_ID']);
+const DISOWNED = new Set([
+  'PRODUCER_FENCED',
+  'INVALID_PRODUCER_EPOCH',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+  'REBALANCE_IN_PROGRESS',
+  'FENCED_INSTANCE_ID',
+]);
 
 /** Whether KafkaJS threw it, such as from a heartbeat when the group rebalances. */
 export function isClientError(error: unknown): boolean {

@@ -103,8 +103,10 @@ export interface KafkaAdmin extends Service {
   topics(): Promise<readonly string[]>;
   /** Gives a topic partitions up to this number; more than that stay. */
   growTopic(topic: string, partitions: number): Promise<void>;
-  /** Lets Kafka delete the records of a partition below the offset. */
-  deleteBelow(of: TopicPartition, offset: number): Promise<void>;
+  /** How many consumers the group has. */
+  members(groupId: string): Promise<number>;
+  /** Deletes every record of the partition below the offset, for good. */
+  deleteBelow(partition: TopicPartition, offset: number): Promise<void>;
 }
 
 export interface OutgoingRecord {
@@ -121,19 +123,17 @@ export interface RecordProducer extends Service {
   send(topic: string, records: readonly OutgoingRecord[]): Promise<void>;
 }
 
-/** A record with its place; the record names a partition. */
-export interface AddressedRecord {
+export interface AddressedRecord extends OutgoingRecord {
   readonly topic: string;
-  readonly record: OutgoingRecord;
 }
 
-/** One writer at a time for an id: see transactor.ts. */
-export interface Transactor {
-  /** Rejects UNREACHABLE. */
-  open(): Promise<void>;
-  /** All or none. Rejects DISOWNED when another has opened the id since, UNFIT for what a topic does not take, UNREACHABLE. */
+/**
+ * Writes to several topics at once. `start` ends what an earlier writer of the same name left undecided, and takes the
+ * name from one that still runs, whose next call is DISOWNED then.
+ */
+export interface TransactionalProducer extends Service {
+  /** All of the records can be read afterwards, or none. UNFIT: none; UNREACHABLE: what became of them is unknown. */
   write(records: readonly AddressedRecord[]): Promise<void>;
-  close(): Promise<void>;
 }
 
 export interface ReadLimits {

@@ -3,16 +3,14 @@
  * What was committed is read, in order; what transactions took back and their marks are passed by. Rejects
  * OUT_OF_RANGE for an offset that the log does not hold, UNFIT for a partition that is not there, UNREACHABLE when no
  * broker answers in time.
- *
- * KafkaJS fetches for members of groups only. A consumer that never joins has what is needed: it hands its cluster to
- * the assigner that it is made with.
  */
-import kafkajs, { type Broker, type Cluster, type Consumer } from 'kafkajs';
+import type { Broker, Cluster } from 'kafkajs';
 import { systemClock } from '../clock.ts';
 import { SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from '../service.ts';
-import { createClient, errorType, kafkaError } from './client.ts';
+import { errorType, kafkaError } from './client.ts';
+import { type ClientWithCluster, clientWithCluster } from './cluster.ts';
 import { registerCodecs } from './codecs.ts';
 import { committedOnly, type FetchedMessage, type FetchedPartition } from './committed-only.ts';
 import type { KafkaConfig } from './config.ts';
@@ -25,11 +23,6 @@ const TRY_AGAIN_MS = 250;
 const MOST_RECORDS = 1_000;
 const MOST_BYTES = 1_048_576;
 
-interface Connected {
-  readonly client: Consumer;
-  readonly cluster: Cluster;
-}
-
 interface Position {
   readonly topic: string;
   readonly partition: number;
@@ -38,11 +31,11 @@ interface Position {
 
 export function createRecordReader(config: KafkaConfig, log: Log, readWithinMs = READ_WITHIN_MS): RecordReader {
   registerCodecs();
-  let connected: Promise<Connected> | undefined;
+  let connected: Promise<ClientWithCluster> | undefined;
   let isStopped = false;
 
-  async function connect(): Promise<Connected> {
-    const made = consumerWithCluster(config, log);
+  async function connect(): Promise<ClientWithCluster> {
+    const made = clientWithCluster(config, log);
     try {
       await made.client.connect();
       return made;
@@ -60,6 +53,7 @@ export function createRecordReader(config: KafkaConfig, log: Log, readWithinMs =
   }
 
   async function fetchOnce(at: Position, maxBytes: number): Promise<FetchedPartition> {
+    if (isStopped) throw new SluiceError('STOPPED', 'the reader is closed');
     connected ??= connect();
     const { cluster } = await connected;
     const broker = await leaderOf(cluster, at);
@@ -119,7 +113,6 @@ export function createRecordReader(config: KafkaConfig, log: Log, readWithinMs =
     },
 
     async read(topic, partition, from, { maxRecords = MOST_RECORDS, maxBytes = MOST_BYTES } = {}) {
-      if (isStopped) throw new SluiceError('STOPPED', 'the reader is closed');
       const what = `reading ${partitionKey({ topic, partition })} from offset ${from}`;
       try {
         const found = await within(readWithinMs, readFrom({ topic, partition, from }, maxRecords, maxBytes));
@@ -132,23 +125,6 @@ export function createRecordReader(config: KafkaConfig, log: Log, readWithinMs =
       throw new SluiceError('UNREACHABLE', `${what}: ${where} did not answer within ${readWithinMs} ms`);
     },
   };
-}
-
-function consumerWithCluster(config: KafkaConfig, log: Log): Connected {
-  let cluster: Cluster | undefined;
-  const client = createClient(config, log, (kafka) =>
-    kafka.consumer({
-      groupId: `${config.clientId}-reader`,
-      allowAutoTopicCreation: false,
-      partitionAssigners: [
-        (deps) => {
-          cluster = deps.cluster;
-          return kafkajs.PartitionAssigners.roundRobin(deps);
-        },
-      ],
-    }),
-  );
-  return { client, cluster: cluster as unknown as Cluster };
 }
 
 async function leaderOf(cluster: Cluster, { topic, partition }: Position): Promise<Broker> {

@@ -26,6 +26,12 @@ export interface Claim {
   readonly isReconciled: boolean;
 }
 
+export interface Unclaimed {
+  readonly status: 'corrupt' | 'newer';
+  /** The ledger's. */
+  readonly generation: number;
+}
+
 /**
  * `disowned`: somebody else claimed the ledger, or it is gone. `reborn`: Redis has another history than the claim's.
  * `behind`: an earlier batch did not arrive. `corrupt`: a key of the ledger is of another type.
@@ -82,7 +88,6 @@ export interface Block {
 export interface Counted {
   readonly status: 'ok';
   readonly enqueued: number;
-  readonly usedBytes: number;
   readonly from: number;
   readonly end: number;
   /** In order. */
@@ -92,24 +97,25 @@ export interface Counted {
 }
 
 /** Speaks for every offset of [from, end): those not in `unsettled` are settled in this shard. */
-export interface Inspected {
+export interface Listed {
   readonly status: 'ok';
   readonly enqueued: number;
-  readonly usedBytes: number;
   readonly from: number;
   readonly end: number;
+  /** In no order; dead ones included. */
+  readonly unsettled: readonly number[];
+}
+
+export interface Inspected extends Listed {
   readonly completed: number;
   /** Removed from the queue by somebody else. */
   readonly gone: number;
-  /** In no order; dead ones included. */
-  readonly unsettled: readonly number[];
   readonly dead: readonly DeadJob[];
 }
 
 /** What became of jobs that were said to be finished; the others are not. */
 export interface Settled {
   readonly status: 'ok';
-  readonly usedBytes: number;
   readonly settled: readonly number[];
   readonly dead: readonly number[];
 }
@@ -146,7 +152,8 @@ export interface MemoryReading {
 export interface Sink {
   /** Name of the shard: the configured Redis. */
   readonly name: string;
-  claim(ledger: LedgerName, generation: number): Promise<Claim | { readonly status: 'corrupt' }>;
+  /** `newer`: the ledger is of a later generation than the caller knows. An earlier one is forgotten. */
+  claim(ledger: LedgerName, generation: number): Promise<Claim | Unclaimed>;
   /** `expected`: the offset that the caller believes the ledger to stand at, at least. */
   enqueue(claim: Claim, expected: number, batch: Batch): Promise<Enqueued | Refused | Fenced>;
   /**
@@ -160,8 +167,8 @@ export interface Sink {
   /** Counts about `budget` blocks from the offset `from` (rounded down to a block) upwards; looks at no job. */
   count(claim: Claim, expected: number, from: number, budget: number): Promise<Counted | Fenced>;
   /** Lists what is unsettled among about `budget` jobs from the offset `from` upwards; looks at no job. */
-  list(claim: Claim, expected: number, from: number, budget: number): Promise<Inspected | Fenced>;
-  /** As `list`, and settles the jobs among them that are completed or gone. */
+  list(claim: Claim, expected: number, from: number, budget: number): Promise<Listed | Fenced>;
+  /** As `list`, and looks at each of the jobs: those that are completed or gone are settled. */
   inspect(claim: Claim, expected: number, from: number, budget: number): Promise<Inspected | Fenced>;
   /** Settles those of a queue's jobs that are completed indeed. */
   settle(claim: Claim, expected: number, queue: string, offsets: readonly number[]): Promise<Settled | Fenced>;

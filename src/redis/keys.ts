@@ -46,3 +46,12 @@ export function gateKey(group: string, redis: string): string {
 export function gateHistoryKey(group: string, redis: string): string {
   return `${ROOT}:gate-history:${group}:${redis}`;
 }
+
+/** What an operator has decided about a halted partition, for the bridge that holds it. */
+export function resetOrderKey(group: string, topic: string, partition: number): string {
+  return `${ROOT}:reset:${group}:${topic}:${partition}`;
+}
+
+export function lossesKey(group: string): string {
+  return `${ROOT}:losses:${group}`;
+}

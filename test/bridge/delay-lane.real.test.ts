@@ -8,10 +8,10 @@ import { type Buckets, delayTopic, LATE } from '../../src/job/late.ts';
 import { HISTORY } from '../../src/job/letter.ts';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
 import { kafkaConfig } from '../../src/kafka/config.ts';
-import type { KafkaRecord, Transactor } from '../../src/kafka/consumer.ts';
+import type { KafkaRecord, TransactionalProducer } from '../../src/kafka/consumer.ts';
 import { createRecordProducer } from '../../src/kafka/record-producer.ts';
 import { createRecordReader } from '../../src/kafka/record-reader.ts';
-import { createTransactor } from '../../src/kafka/transactor.ts';
+import { createTransactionalProducer } from '../../src/kafka/transactional-producer.ts';
 import { silentLog } from '../../src/log.ts';
 import { kafkaBrokers } from '../support/stack.ts';
 
@@ -46,12 +46,12 @@ afterAll(async () => {
   await Promise.all([producer.stop(1_000), reader.stop(1_000), admin.stop(1_000)]);
 });
 
-function makeLane(wrap: (transactor: Transactor) => Transactor = (same) => same): DelayLane {
+function makeLane(wrap: (producer: TransactionalProducer) => TransactionalProducer = (same) => same): DelayLane {
   const topics = new DelayTopics(admin);
   const options: LaneOptions = {
     group: GROUP,
     buckets: BUCKETS,
-    transactor: wrap(createTransactor(config, silentLog, `${GROUP}.${topic}`)),
+    producer: () => wrap(createTransactionalProducer(config, `${GROUP}.${topic}`, silentLog)),
     reader,
     admin,
     ensure: (name, of) => topics.ensure(name, of),
@@ -187,11 +187,11 @@ it('lets a lane that was taken over do nothing, until it has opened again and kn
 
 it.each(['before', 'after'] as const)('repeats no step whose answer was lost %s it was made', async (when) => {
   let isLosing = true;
-  const losing = (transactor: Transactor): Transactor => ({
-    ...transactor,
+  const losing = (producer: TransactionalProducer): TransactionalProducer => ({
+    ...producer,
     async write(records) {
-      if (when === 'after') await transactor.write(records);
-      if (!isLosing) return when === 'before' ? transactor.write(records) : undefined;
+      if (when === 'after') await producer.write(records);
+      if (!isLosing) return when === 'before' ? producer.write(records) : undefined;
       isLosing = false;
       throw new Error('the answer is lost');
     },

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { decodeMetadata } from '../../src/bridge/metadata.ts';
 import { silentLog } from '../../src/log.ts';
+import { readLosses } from '../../src/presence/losses.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
 import { sluiceEnv } from '../support/env.ts';
 import { makeTopic, type TestTopic, views } from '../support/kafka.ts';
@@ -99,14 +100,23 @@ it('FLUSHALL with 100,000 jobs waiting and 50 running', { timeout: 240_000 }, as
   env = { ...env, TEST_TAKES_MS: '5' };
   await enqueue(FLUSHED_RECORDS);
   await runUntil(3_000);
+  await vi.waitFor(async () => expect((await recorded()).size).toBeGreaterThan(0), PATIENCE);
   const before = await recorded();
-  expect(before.size).toBeGreaterThan(0);
   const lostAt = Date.now();
   await reader.flushall();
   const { reruns } = await expectNothingRecordedToRunAgain(before, lostAt, FLUSHED_RECORDS);
   // Run again is at most what ran in the last commit interval, and what was running.
   expect(reruns).toBeLessThan(10_000);
-  expect(bridge.stderr()).toContain('a loss of redis is made good');
+  const losses = await readLosses(reader, topic.groupId);
+  expect(losses.map(({ partition, kind }) => `${partition} ${kind}`).sort()).toEqual([
+    '0 emptied',
+    '1 emptied',
+    '2 emptied',
+  ]);
+  const again = losses.reduce((sum, { enqueuedAgain }) => sum + enqueuedAgain, 0);
+  expect(again).toBeGreaterThan(FLUSHED_RECORDS - before.size - 10_000);
+  expect(again).toBeLessThanOrEqual(FLUSHED_RECORDS - before.size);
+  expect(Math.max(...losses.map(({ at }) => at))).toBeLessThan(lostAt + 2_000);
 });
 
 it('a snapshot from before half of the jobs were done', { timeout: 120_000 }, async () => {

@@ -1,11 +1,12 @@
 /**
- * Lag, finished and late records, and dead letters of topics. Reads offsets only, which outlive Redis: it joins no group and
- * makes no topic.
+ * Lag, finished and late records, and dead letters of topics. Reads offsets, which outlive Redis, and letters: it joins no group
+ * and makes no topic.
  */
-
+import { decodeMetadata } from '../../bridge/metadata.ts';
 import { delayStateTopic } from '../../job/late.ts';
 import { letterTopic } from '../../job/letter.ts';
 import type { Bounds, Committed, KafkaAdmin, RecordReader } from '../../kafka/consumer.ts';
+import type { LetterCounter } from '../../kafka/letters/count.ts';
 import { type LateStatus, lateStatus, NONE_LATE } from './late.ts';
 import type { TopicStatus } from './shape.ts';
 
@@ -13,6 +14,7 @@ export async function topicStatus(
   { admin, reader }: { readonly admin: KafkaAdmin; readonly reader: RecordReader },
   group: string,
   topics: readonly string[],
+  countLetters: LetterCounter,
   now: number,
 ): Promise<TopicStatus[]> {
   const existing = new Set(await admin.topics());
@@ -28,8 +30,18 @@ export async function topicStatus(
     return ofState.length === 0 ? NONE_LATE : lateStatus(reader, group, topic, ofState);
   };
   return Promise.all(
-    topics.map(async (topic) => oneTopic(admin, { topic, late: await late(topic) }, bounds, committed, now)),
+    topics.map(async (topic) =>
+      oneTopic(admin, { topic, late: await late(topic) }, bounds, committed, countLetters, now),
+    ),
   );
+}
+
+/** What a commit tells of: everything below its offset, and what its metadata lists above. */
+function finishedOf(committed: Committed | undefined): number {
+  if (committed === undefined) return 0;
+  const known = decodeMetadata(committed.offset, committed.metadata);
+  const above = typeof known === 'object' ? known.finished : [];
+  return above.reduce((sum, { start, end }) => sum + end - start, committed.offset);
 }
 
 async function oneTopic(
@@ -37,12 +49,15 @@ async function oneTopic(
   { topic, late }: { readonly topic: string; readonly late: LateStatus },
   bounds: ReadonlyMap<string, Bounds>,
   committed: ReadonlyMap<string, Committed>,
+  countLetters: LetterCounter,
   now: number,
 ): Promise<TopicStatus> {
   const partitions = partitionsOf(bounds, topic);
   const letters = partitionsOf(bounds, letterTopic(topic));
-  const finished = partitions.reduce((sum, [key]) => sum + (committed.get(key)?.offset ?? 0), 0);
-  const lettersEver = letters.reduce((sum, [, { high }]) => sum + high, 0);
+  const finished = partitions.reduce((sum, [key]) => sum + finishedOf(committed.get(key)), 0);
+  const counts = await Promise.all(letters.map(([key, ends]) => countLetters(key, ends)));
+  const lettersEver =
+    letters.reduce((sum, [, { high }]) => sum + high, 0) - counts.reduce((sum, { others }) => sum + others, 0);
   const behind = new Map<string, number>();
   let lagRecords = 0;
   for (const [key, { low, high }] of partitions) {
@@ -60,7 +75,9 @@ async function oneTopic(
     completedRecords: Math.max(0, finished - lettersEver - late.extraOffsets),
     lateRecords: late.waiting,
     nextDueAt: late.nextDueAt === undefined ? null : new Date(late.nextDueAt).toISOString(),
-    deadLetters: letters.reduce((sum, [, { low, high }]) => sum + high - low, 0),
+    deadLetters: counts.reduce((sum, { waiting }) => sum + waiting, 0),
+    deadJobs: counts.reduce((sum, { dead }) => sum + dead, 0),
+    rejectedRecords: counts.reduce((sum, { rejected }) => sum + rejected, 0),
   };
 }
 

@@ -5,10 +5,12 @@
 import { messageOf } from '../../errors.ts';
 import { DEFAULT_QUEUE } from '../../job/place.ts';
 import { createKafkaAdmin } from '../../kafka/admin.ts';
+import { createLetterCounter } from '../../kafka/letters/count.ts';
 import { createRecordReader } from '../../kafka/record-reader.ts';
 import { silentLog } from '../../log.ts';
 import { type Beacon, type HeardBeacon, isSilent, readBeacons } from '../../presence/beacons.ts';
 import type { GateView } from '../../presence/gates.ts';
+import { readLosses } from '../../presence/losses.ts';
 import { connect, lastError, type Redis } from '../../redis/connection.ts';
 import { within } from '../../service.ts';
 import { type Config, DEFAULT_REDIS } from '../config/schema.ts';
@@ -18,6 +20,7 @@ import { type PartitionStatus, type QueueStatus, type RedisStatus, SHAPE_VERSION
 import { verdictOf } from './verdict.ts';
 
 const ANSWER_WITHIN_MS = 5_000;
+const LOSSES_SHOWN = 5;
 
 export interface Observer {
   look(now: number): Promise<Status>;
@@ -35,24 +38,23 @@ interface Detail {
 export function createObserver(config: Config): Observer {
   const admin = createKafkaAdmin(config.kafka, silentLog);
   const reader = createRecordReader(config.kafka, silentLog);
+  const countLetters = createLetterCounter({ reader, admin });
   const servers = Object.entries(config.redis).map(([name, settings]) => createServer(name, settings));
 
   async function look(now: number): Promise<Status> {
     const unreachable: string[] = [];
     const group = config.kafka.groupId;
     const main = servers.find(({ name }) => name === DEFAULT_REDIS) as Server;
-    const [topics, roles] = await Promise.all([
+    const askMain = <T>(question: () => Promise<T>) =>
+      answer(main.title, question, unreachable, () => lastError(main.redis));
+    const [topics, roles, losses] = await Promise.all([
       answer(
         `Kafka at ${config.kafka.brokers.join(', ')}`,
-        () => topicStatus({ admin, reader }, group, Object.keys(config.topics), now),
+        () => topicStatus({ admin, reader }, group, Object.keys(config.topics), countLetters, now),
         unreachable,
       ),
-      answer(
-        main.title,
-        () => readBeacons(main.redis, group),
-        unreachable,
-        () => lastError(main.redis),
-      ),
+      askMain(() => readBeacons(main.redis, group)),
+      askMain(() => readLosses(main.redis, group, LOSSES_SHOWN)),
     ]);
     const speaking = (roles ?? []).filter((role) => !isSilent(role));
     const seen = await Promise.all(servers.map((server) => lookAt(server, speaking, unreachable)));
@@ -65,6 +67,7 @@ export function createObserver(config: Config): Observer {
       redis: seen.flatMap((each) => each?.status ?? []),
       queues: seen.flatMap((each) => each?.queues ?? []),
       roles: roles ?? [],
+      losses: losses ?? [],
       halted,
     };
     return { version: SHAPE_VERSION, at: new Date(now).toISOString(), ...verdictOf(all, now), ...all };
@@ -88,7 +91,7 @@ export function createObserver(config: Config): Observer {
     look,
     async close() {
       for (const { redis } of servers) redis.disconnect();
-      await Promise.all([reader.stop(1_000), admin.stop(1_000)]);
+      await Promise.all([admin.stop(1_000), reader.stop(1_000)]);
     },
   };
 }

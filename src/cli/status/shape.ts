@@ -1,6 +1,7 @@
 /** What `sluice status --json` prints; a change of meaning raises the version. */
 import type { HeardBeacon } from '../../presence/beacons.ts';
 import type { GateView } from '../../presence/gates.ts';
+import type { LossView } from '../../presence/losses.ts';
 
 export const SHAPE_VERSION = 1;
 
@@ -12,23 +13,27 @@ export interface TopicStatus {
   readonly lagRecords: number;
   /** Age of the oldest of them, to about a tenth. */
   readonly lagSeconds: number;
-  /** Records below the committed offsets: all that have ended since the topic was made, however. */
+  /** Records that Kafka holds as finished, below the committed offsets and above: all that have ended, however. */
   readonly finishedRecords: number;
-  /** Those that have no letter. Letters that repeat, or are ahead of the commit, make it too low and never too high. */
+  /** Those that have no letter: at least so many. Letters that repeat, or are ahead of the commit, are taken off too. */
   readonly completedRecords: number;
   /** Records that wait in delay topics, because they are due later than in a quarter of an hour. */
   readonly lateRecords: number;
   /** When the first of those that move on next is due; null when none waits. */
   readonly nextDueAt: string | null;
-  /** Records of `<topic>.dlq` that Kafka still holds. */
+  /** Letters that wait; those further back than the newest 5,000 records of a partition of `<topic>.dlq` all count. */
   readonly deadLetters: number;
+  /** Of the newest that wait, those of jobs whose attempts are exhausted, and of records that could not become a job. */
+  readonly deadJobs: number;
+  readonly rejectedRecords: number;
 }
 
 export interface RedisStatus {
   readonly redis: string;
   readonly usedBytes: number;
-  /** 0: no limit. */
+  /** 0: no limit; the gate's percents are then of the machine's memory. */
   readonly maxBytes: number;
+  readonly systemBytes: number;
   /** As the bridges see it; null when none tells. */
   readonly gate: GateView | null;
 }
@@ -63,6 +68,8 @@ export interface Status {
   readonly queues: readonly QueueStatus[];
   /** Those that are silent for a few seconds are dead or stuck; they are listed for twenty. */
   readonly roles: readonly HeardBeacon[];
+  /** What Redis has lost and got back, the newest first. */
+  readonly losses: readonly LossView[];
   /** Partitions that wait for an operator. */
   readonly halted: readonly PartitionStatus[];
 }

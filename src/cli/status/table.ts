@@ -1,10 +1,10 @@
 /** The status for people: the verdict, then a table each for topics, Redis, queues and roles. */
 import { type HeardBeacon, isSilent } from '../../presence/beacons.ts';
 import { columns } from '../output.ts';
-import type { RedisStatus, Status } from './shape.ts';
+import type { RedisStatus, Status, TopicStatus } from './shape.ts';
 import { duration } from './verdict.ts';
 
-export function table({ verdict, topics, redis, queues, roles, at }: Status): string[] {
+export function table({ verdict, topics, redis, queues, roles, losses, at }: Status): string[] {
   const now = Date.parse(at);
   return [
     verdict,
@@ -17,7 +17,7 @@ export function table({ verdict, topics, redis, queues, roles, at }: Status): st
         each.exists ? each.lateRecords : '',
         each.nextDueAt === null ? '' : `in ${duration(Math.max(0, Date.parse(each.nextDueAt) - now) / 1_000)}`,
         each.exists ? each.completedRecords : '',
-        each.exists ? each.deadLetters : '',
+        each.exists ? letters(each) : '',
       ]),
     ),
     ...section(
@@ -37,10 +37,25 @@ export function table({ verdict, topics, redis, queues, roles, at }: Status): st
       ]),
     ),
     ...section(
-      ['ROLE', 'PROCESS', 'UP'],
-      roles.map((each) => [each.role, each.id, upFor(each, now)]),
+      ['ROLE', 'PROCESS', 'UP', ''],
+      roles.map((each) => [each.role, each.id, upFor(each, now), addressOf(each)]),
+    ),
+    ...section(
+      ['REDIS LOST JOBS', 'AGO', 'HOW', 'ENQUEUED AGAIN', 'TOOK'],
+      losses.map((each) => [
+        `${each.topic}/${each.partition}`,
+        duration((now - each.at) / 1_000),
+        each.kind,
+        each.enqueuedAgain,
+        duration(each.tookMs / 1_000),
+      ]),
     ),
   ];
+}
+
+function letters({ deadLetters, deadJobs, rejectedRecords }: TopicStatus): string | number {
+  if (deadLetters === 0) return deadLetters;
+  return `${deadLetters}: ${deadJobs} dead, ${rejectedRecords} rejected`;
 }
 
 function upFor(role: HeardBeacon, now: number): string {
@@ -48,12 +63,18 @@ function upFor(role: HeardBeacon, now: number): string {
   return duration(Math.max(0, now - role.startedAt) / 1_000);
 }
 
+/** Of a dashboard. */
+function addressOf({ role, detail }: HeardBeacon): string {
+  if (role !== 'dashboard') return '';
+  return String(Reflect.get(Object(detail), 'address') || 'its port is taken');
+}
+
 function section(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
   return rows.length === 0 ? [] : ['', ...columns([head, ...rows])];
 }
 
-function gateRow({ redis, usedBytes, maxBytes, gate }: RedisStatus, now: number): string[] {
-  const max = maxBytes === 0 ? 'none' : mebibytes(maxBytes);
+function gateRow({ redis, usedBytes, maxBytes, systemBytes, gate }: RedisStatus, now: number): string[] {
+  const max = maxBytes === 0 ? `none; percents are of the machine's ${mebibytes(systemBytes)}` : mebibytes(maxBytes);
   if (gate === null) return [redis, 'no bridge tells', '', mebibytes(usedBytes), '', '', max];
   const state = gate.isOpen ? 'open' : `closed: ${gate.cause}`;
   const since = duration(Math.max(0, now - gate.since) / 1_000);

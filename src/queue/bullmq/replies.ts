@@ -7,6 +7,7 @@ import type {
   FenceStatus,
   FinishedPage,
   Inspected,
+  Listed,
   Range,
   Refused,
   Settled,
@@ -23,23 +24,35 @@ export function refusal(reply: readonly unknown[]): Refused {
   return { status: 'refused', queue: String(reply[2]), why: String(reply[3]) };
 }
 
-export type CountReply = [string, number, string, number, number, number[], string[]];
+export type CountReply = [string, number, string, number, number[], string[]];
 
 export function counted(reply: CountReply, from: number): Counted {
-  const [, enqueued, , usedBytes, end, counts, queues] = reply;
+  const [, enqueued, , end, counts, queues] = reply;
   const blocks = counts.flatMap((chunk, i) => {
     const start = chunk * CHUNK;
     return i % 2 === 0 ? [{ start, end: Math.min(start + CHUNK, end), unsettled: counts[i + 1] ?? 0 }] : [];
   });
-  return { status: 'ok', enqueued, usedBytes, from, end, blocks, queues };
+  return { status: 'ok', enqueued, from, end, blocks, queues };
 }
 
-export type InspectReply = [string, number, string, number, number, number, number, number[], string[]];
+export type ListReply = [string, number, string, number, (number | string[])[]];
+
+export function listed(reply: ListReply, from: number): Listed {
+  const [, enqueued, , end, lists] = reply;
+  const unsettled: number[] = [];
+  for (let i = 0; i < lists.length; i += 2) {
+    const start = (lists[i] as number) * CHUNK;
+    for (const slot of lists[i + 1] as string[]) unsettled.push(start + Number(slot));
+  }
+  return { status: 'ok', enqueued, from, end, unsettled };
+}
+
+export type InspectReply = [string, number, string, number, number, number, number[], string[]];
 
 export function inspected(reply: InspectReply, from: number): Inspected {
-  const [, enqueued, , usedBytes, end, completed, gone, unsettled, dead] = reply;
+  const [, enqueued, , end, completed, gone, unsettled, dead] = reply;
   const deadJobs = dead.flatMap((text, i) => (i % 2 === 0 ? [{ offset: Number(text), queue: dead[i + 1] ?? '' }] : []));
-  return { status: 'ok', enqueued, usedBytes, from, end, completed, gone, unsettled, dead: deadJobs };
+  return { status: 'ok', enqueued, from, end, completed, gone, unsettled, dead: deadJobs };
 }
 
 /** BullMQ's fields of a job; `atm`: attempts made. */
@@ -82,11 +95,11 @@ function parsed(text: string | null | undefined): unknown {
   }
 }
 
-export type SettleReply = [string, number, string, number, number[], number[]];
+export type SettleReply = [string, number, string, number[], number[]];
 
 export function settled(reply: SettleReply): Settled {
-  const [, , , usedBytes, done, dead] = reply;
-  return { status: 'ok', usedBytes, settled: done, dead };
+  const [, , , done, dead] = reply;
+  return { status: 'ok', settled: done, dead };
 }
 
 /** Workers' clocks differ a little: a page begins so much before the end of the last one. */

@@ -19,6 +19,8 @@ import {
   finishedPage,
   type InspectReply,
   inspected,
+  type ListReply,
+  listed,
   REPORTED,
   rangesFrom,
   refusal,
@@ -29,6 +31,7 @@ import {
 const LEDGER = lua('ledger');
 const CLAIM = script(LEDGER, lua('claim'));
 const COUNT = script(LEDGER, lua('count-unsettled'));
+const LIST = script(LEDGER, lua('list-unsettled'));
 const REMOVE = lua('remove-bullmq');
 const RECONCILE = script(LEDGER, REMOVE, lua('reconcile-bullmq'));
 const INSPECT = script(LEDGER, REMOVE, lua('inspect-bullmq'));
@@ -72,24 +75,17 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
     }
   }
 
-  async function look(claim: Claim, expected: number, from: number, budget: number, isDeep: '0' | '1') {
-    const chunk = Math.floor(from / CHUNK);
-    const about = [idPrefix(claim), `${prefix}:`, chunk, budget, isDeep];
-    const reply = await run<InspectReply>(INSPECT, claim, expected, ...about);
-    return reply[0] === 'ok' ? inspected(reply, chunk * CHUNK) : fenced(reply[0], reply[1]);
-  }
-
   return {
     name,
 
     async claim(ledger, generation) {
       const token = randomUUID();
-      const [status, enqueued, incarnation, reconciled] = await call<[string, number, string, string]>(
+      const [status, enqueued, incarnation, reconciled, known] = await call<[string, number, string, string, number]>(
         CLAIM,
         [ledgerKey(ledger)],
         [token, jobIdPrefix(ledger.topic, generation, ledger.partition)],
       );
-      if (status !== 'ok') return { status: 'corrupt' };
+      if (status !== 'ok') return { status: status === 'newer' ? status : 'corrupt', generation: known };
       return { ledger, generation, token, incarnation, enqueued, isReconciled: reconciled === incarnation };
     },
 
@@ -135,8 +131,17 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
       return reply[0] === 'ok' ? counted(reply, chunk * CHUNK) : fenced(reply[0], reply[1]);
     },
 
-    list: (claim, expected, from, budget) => look(claim, expected, from, budget, '0'),
-    inspect: (claim, expected, from, budget) => look(claim, expected, from, budget, '1'),
+    async list(claim, expected, from, budget) {
+      const chunk = Math.floor(from / CHUNK);
+      const reply = await run<ListReply>(LIST, claim, expected, chunk, budget);
+      return reply[0] === 'ok' ? listed(reply, chunk * CHUNK) : fenced(reply[0], reply[1]);
+    },
+
+    async inspect(claim, expected, from, budget) {
+      const chunk = Math.floor(from / CHUNK);
+      const reply = await run<InspectReply>(INSPECT, claim, expected, idPrefix(claim), `${prefix}:`, chunk, budget);
+      return reply[0] === 'ok' ? inspected(reply, chunk * CHUNK) : fenced(reply[0], reply[1]);
+    },
 
     async settle(claim, expected, queue, offsets) {
       const about = [idPrefix(claim), queuePrefix(queue), queue];

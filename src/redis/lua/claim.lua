@@ -1,13 +1,33 @@
 -- Makes the caller the owner of a partition's ledger (rule 3). Safe to repeat, with a new token each time.
--- KEYS: ledger. ARGV: token, job id prefix.
--- Returns {status, enqueued or -1, incarnation, reconciled incarnation or ''}.
+-- The generation in Kafka's commit decides whether the ledger still speaks of these records: an operator raises it for a
+-- topic made anew. What an earlier generation left is forgotten here, in the script that claims, so that no crash can
+-- come in between; its jobs run on, and nobody waits for them. An earlier commit claims nothing of a later ledger.
+-- KEYS: ledger. ARGV: token, job id prefix `k~<topic>~<generation>~<partition>~`.
+-- Returns {status, enqueued or -1, incarnation, reconciled incarnation or '', the ledger's generation}.
 
 local base = KEYS[1]
-for _, key in ipairs({ base, sources_key(base) }) do
-  if not is_of_type(key, 'hash') then return { 'corrupt', -1, key, '' } end
+for key, wanted in pairs({ [base] = 'hash', [sources_key(base)] = 'hash', [base .. ':c'] = 'zset' }) do
+  if not is_of_type(key, wanted) then return { 'corrupt', -1, key, '', 0 } end
 end
 
-local fields = redis.call('HMGET', base, 'enqueued', 'reconciled')
+local before, generation, after = string.match(ARGV[2], '^(.*~)(%d+)(~%d+~)$')
+generation = tonumber(generation)
+local fields = redis.call('HMGET', base, 'enqueued', 'reconciled', 'generation')
+local enqueued, reconciled, known = fields[1], fields[2], tonumber(fields[3] or '0')
+if known > generation then return { 'newer', tonumber(enqueued or '-1'), incarnation(), '', known } end
+
+if known < generation then
+  for _, member in ipairs(redis.call('ZRANGE', base .. ':c', 0, -1)) do
+    local chunk, queue = string.match(member, '^(%d+):(.*)$')
+    redis.call('UNLINK', chunk_key(base, chunk, queue))
+  end
+  redis.call('DEL', base .. ':c')
+  redis.call('HDEL', base, 'enqueued', 'reconciled')
+  redis.call('HDEL', sources_key(base), before .. known .. after)
+  redis.call('HSET', base, 'generation', generation)
+  enqueued, reconciled = nil, nil
+end
+
 redis.call('HSET', sources_key(base), ARGV[2], base)
 redis.call('HSET', base, 'owner', ARGV[1])
-return { 'ok', tonumber(fields[1] or '-1'), incarnation(), fields[2] or '' }
+return { 'ok', tonumber(enqueued or '-1'), incarnation(), reconciled or '', generation }

@@ -1,7 +1,7 @@
 -- How many offsets are unsettled, by chunk, over all queues: what has changed since is found without a look at a job.
 -- KEYS: ledger. ARGV: owner, incarnation, expected offset, first chunk, members to count (the last chunk is finished
 -- beyond it).
--- Returns {status, enqueued, incarnation, used memory, end (speaks for [first chunk * 512, end)), [chunk, count, ...],
+-- Returns {status, enqueued, incarnation, end (speaks for [first chunk * 512, end)), [chunk, count, ...],
 --          [queue, ...] that hold them}.
 
 local base = KEYS[1]
@@ -11,11 +11,11 @@ if refused then return refused end
 local first, most = tonumber(ARGV[4]), tonumber(ARGV[5])
 local counts, queues, known = {}, {}, {}
 local stop, position = nil, nil
-local page = redis.call('ZRANGE', base .. ':c', first, '+inf', 'BYSCORE', 'LIMIT', 0, most + CHUNK + 1)
-for i, member in ipairs(page) do
-  local chunk, queue = string.match(member, '^(%d+):(.*)$')
+local page = redis.call('ZRANGE', base .. ':c', first, '+inf', 'BYSCORE', 'LIMIT', 0, most + CHUNK + 1, 'WITHSCORES')
+for i = 1, #page, 2 do
+  local member, chunk = page[i], page[i + 1]
   if chunk ~= position then
-    if i > most then
+    if i > 2 * most then
       stop = tonumber(chunk)
       break
     end
@@ -23,7 +23,8 @@ for i, member in ipairs(page) do
     counts[#counts + 1] = tonumber(chunk)
     counts[#counts + 1] = 0
   end
-  counts[#counts] = counts[#counts] + redis.call('SCARD', chunk_key(base, chunk, queue))
+  counts[#counts] = counts[#counts] + redis.call('SCARD', base .. ':u:' .. member)
+  local queue = string.sub(member, string.find(member, ':', 1, true) + 1)
   if not known[queue] then
     known[queue] = true
     queues[#queues + 1] = queue
@@ -32,4 +33,4 @@ end
 
 local limit = enqueued + 1
 if stop then limit = math.min(limit, stop * CHUNK) end
-return { 'ok', enqueued, present, used_memory(), limit, counts, queues }
+return { 'ok', enqueued, present, limit, counts, queues }

@@ -23,12 +23,18 @@ local function give_back(prefix, id)
   redis.call('XADD', prefix .. 'events', '*', 'event', 'waiting', 'jobId', id, 'prev', 'active')
 end
 
+-- The half of the incarnation that is cheap to ask, once a job: it changes with a restart and with a failover alike.
+local function is_present(incarnation_text)
+  local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+  return incarnation_text and string.match(incarnation_text, '%.(%w+)$') == replid
+end
+
 local function is_reconciled(sources, id)
   local source = source_of(id)
   local base = source and redis.call('HGET', sources, source)
   -- Nothing of this job is recorded anywhere: it runs.
   if not base then return true end
-  return redis.call('HGET', base, 'reconciled') == incarnation()
+  return is_present(redis.call('HGET', base, 'reconciled'))
 end
 
 -- `taken` is BullMQ's answer {job, id, limited for ms, next delayed}. A refused job looks to it like a rate limit.

@@ -2,16 +2,15 @@
 -- Whole chunks are looked at, over all their queues, so that the answer speaks for a range without holes.
 --
 -- KEYS: ledger. ARGV: owner, incarnation, expected offset, job id prefix, queue prefix `bull:`, first chunk,
--- jobs to look at (the last chunk is finished beyond it), '1' to look at the jobs themselves, '0' to list what is
--- unsettled.
--- Returns {status, enqueued, incarnation, used memory, end (looked at every offset of [first chunk * 512, end)),
+-- jobs to look at (the last chunk is finished beyond it).
+-- Returns {status, enqueued, incarnation, end (looked at every offset of [first chunk * 512, end)),
 --          completed, gone, [unsettled offset...], [dead offset, queue, ...]}.
 
 local base = KEYS[1]
 local refused, enqueued, present = refusal(base, ARGV[1], ARGV[2], tonumber(ARGV[3]))
 if refused then return refused end
 
-local id_prefix, queue_prefix, first, budget, is_deep = ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
+local id_prefix, queue_prefix, first, budget = ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local completed, gone = 0, 0
 local unsettled, dead = {}, {}
 
@@ -34,7 +33,7 @@ end
 
 local function look_at(chunk, queue)
   local prefix = queue_prefix .. queue .. ':'
-  local can_look = is_deep and not misplaced(prefix)
+  local can_look = not misplaced(prefix)
   local slots = redis.call('SMEMBERS', chunk_key(base, chunk, queue))
   local settled, done = {}, {}
   for _, slot in ipairs(slots) do
@@ -72,4 +71,4 @@ end
 
 local limit = enqueued + 1
 if stop then limit = math.min(limit, stop * CHUNK) end
-return { 'ok', enqueued, present, used_memory(), limit, completed, gone, unsettled, dead }
+return { 'ok', enqueued, present, limit, completed, gone, unsettled, dead }

@@ -1,7 +1,7 @@
 -- Settles the jobs of one queue that are said to be finished: those that are indeed completed leave the queue with
 -- their ledger entry (rule 12), those that are dead are told.
 -- KEYS: ledger. ARGV: owner, incarnation, expected offset, job id prefix, key prefix `bull:mail:`, queue, offset...
--- Returns {status, enqueued, incarnation, used memory, [settled offset...], [dead offset...]}.
+-- Returns {status, enqueued, incarnation, [settled offset...], [dead offset...]}.
 
 local FIRST_OFFSET = 7
 
@@ -11,7 +11,7 @@ if refused then return refused end
 
 local id_prefix, prefix, queue = ARGV[4], ARGV[5], ARGV[6]
 local settled, dead, ids, chunks = {}, {}, {}, {}
-if misplaced(prefix) then return { 'ok', enqueued, present, used_memory(), settled, dead } end
+if misplaced(prefix) then return { 'ok', enqueued, present, settled, dead } end
 
 for i = FIRST_OFFSET, #ARGV do
   local id, offset = id_prefix .. ARGV[i], tonumber(ARGV[i])
@@ -29,4 +29,4 @@ end
 
 remove_completed(prefix, ids)
 for chunk, slots in pairs(chunks) do settle(base, chunk, queue, slots) end
-return { 'ok', enqueued, present, used_memory(), settled, dead }
+return { 'ok', enqueued, present, settled, dead }

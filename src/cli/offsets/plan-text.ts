@@ -1,0 +1,40 @@
+/** A reset, told before it is done: from where to where, and what that does to which records. */
+import type { ResetPlan } from '../../bridge/reset-plan.ts';
+import { partitionKey } from '../../kafka/consumer.ts';
+import type { PartitionView } from './facts.ts';
+
+const SHAPE_VERSION = 1;
+
+type Ranges = ResetPlan['skipped'];
+
+export function planJson({ topic, partition }: PartitionView, plan: ResetPlan, isDryRun: boolean) {
+  const { metadata, ...rest } = plan;
+  return { version: SHAPE_VERSION, topic, partition, isDryRun, ...rest, generation: metadata.generation };
+}
+
+export function planLines(view: PartitionView, plan: ResetPlan): string[] {
+  const { offset, before, metadata, recordsAre, skipped, gone, again, unwatchedJobs, onlyInRedis } = plan;
+  const generation =
+    recordsAre === 'new'
+      ? `; its records count as new (generation ${before.generation} becomes ${metadata.generation})`
+      : '; what is finished or on a queue stays so';
+  return [
+    `${partitionKey(view)}: from ${before.offset ?? 'no commit'} to ${offset}${generation}`,
+    ...told(skipped, 'never become jobs'),
+    ...told(gone, 'were not finished, and have left the log'),
+    ...told(again, 'become jobs, also those that did so before'),
+    ...(unwatchedJobs > 0
+      ? [`  ${unwatchedJobs} jobs on queues run on unwatched: one that dies stays in its queue, without a letter`]
+      : []),
+    ...(recordsAre === 'same' && onlyInRedis > 0
+      ? [`  up to ${onlyInRedis} jobs below the offset are not finished: a loss of Redis would lose them`]
+      : []),
+  ];
+}
+
+function told(ranges: Ranges, what: string): string[] {
+  const count = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+  if (count === 0) return [];
+  const texts = ranges.map(({ start, end }) => (end - start === 1 ? `${start}` : `${start} to ${end - 1}`));
+  return [`  ${count} records ${what}: ${texts.join(', ')}`];
+}
