@@ -25,6 +25,12 @@ export function createMetrics() {
     lateRecordsMoved: counter('late_records_moved_total', 'Late records moved on in Kafka, nearer to their time.', [
       'topic',
     ]),
+    recordsCarried: counter('records_carried_total', 'Records of long jobs that the commit has passed.', ['topic']),
+    retentionLeft: gauge(
+      'retention_left_seconds',
+      'Time until Kafka may delete the oldest unfinished record that this bridge holds.',
+      ['topic'],
+    ),
     schemaDrift: counter('schema_drift_total', 'Events with unknown fields or enum values.', ['message']),
     gateOpen: gauge('gate_open', '1 while the gate is open.', ['redis']),
     gateChanges: counter('gate_changes_total', 'Openings and closings.', ['redis', 'to', 'cause']),

@@ -33,6 +33,7 @@ import { Flow } from './flow.ts';
 import type { HeldPartition } from './held-partition.ts';
 import { Holdings } from './holdings.ts';
 import { createLetters, LETTER_BYTES } from './letters.ts';
+import { LONG_JOB_LIMITS, type LongJobLimits, LongJobs } from './long-jobs.ts';
 import { Origins } from './origins.ts';
 import type { Loss } from './recovery.ts';
 import { Settler } from './settle.ts';
@@ -70,6 +71,8 @@ export interface BridgeOptions {
   readonly onLoss?: (loss: Loss) => void;
   /** Where late records wait. */
   readonly buckets?: Buckets;
+  /** When the records of long jobs are carried. */
+  readonly longJobLimits?: LongJobLimits;
   /** The bridge cannot go on and should be started anew. */
   readonly onFatal: (error: Error) => void;
 }
@@ -86,6 +89,12 @@ export interface BridgeView {
     readonly haltReason: string;
     readonly committed: number;
     readonly enqueued: number;
+    /** Unfinished records that the commit has passed. */
+    readonly carried: number;
+    /** Until Kafka may delete the oldest unfinished record; null: never, or not known yet. */
+    readonly retentionLeftMs: number | null;
+    /** So little is left that somebody should know. */
+    readonly isRetentionShort: boolean;
   }[];
 }
 
@@ -94,19 +103,8 @@ export interface Bridge extends Service {
 }
 
 export function createBridge(options: BridgeOptions): Bridge {
-  const {
-    config,
-    treatment,
-    schemas,
-    log,
-    metrics,
-    clock,
-    onFatal,
-    onGate,
-    onLoss,
-    orders,
-    buckets = BUCKETS,
-  } = options;
+  const { config, treatment, schemas, log, metrics, clock, onFatal, onGate, onLoss, orders } = options;
+  const { buckets = BUCKETS, longJobLimits = LONG_JOB_LIMITS } = options;
   const topics = Object.keys(config.topics);
   const queues = new Set(Object.keys(config.queues));
   const stopping = new AbortController();
@@ -145,6 +143,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     consumer: consumerOf,
     plan,
     shards,
+    carried: (of) => delays.carried(of),
     orders,
     onLoss,
     onChange,
@@ -152,7 +151,10 @@ export function createBridge(options: BridgeOptions): Bridge {
   const onFenced = (each: HeldPartition, status: string) => holdings.reclaim(each, status);
   const burials = new Burials({ letters, metrics, log, clock, onFenced });
   const settler = new Settler({ holdings, shards, queues, burials, metrics, log, clock });
-  const flow = new Flow({ ...common, holdings, consumer: consumerOf, plan });
+  const carried = (of: HeldPartition) => delays.carried(of);
+  const flow = new Flow({ ...common, holdings, consumer: consumerOf, plan, carried });
+  const held = () => holdings.all;
+  const longJobs = new LongJobs({ ...common, limits: longJobLimits, held, delays, reader, admin });
   const consumer: GroupConsumer = createGroupConsumer({
     config: config.kafka,
     topics,
@@ -199,7 +201,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       await Promise.all([...shards.values()].map((shard) => shard.start()));
       await makeTopics(topics, admin, { ...common, brokers: config.kafka.brokers });
       if (signal.aborted) return;
-      loops.push(settleLoop(), commitLoop(), delays.run());
+      loops.push(settleLoop(), commitLoop(), delays.run(), longJobs.run());
       await consumer.start();
     },
 
@@ -224,8 +226,20 @@ export function createBridge(options: BridgeOptions): Bridge {
   };
 }
 
-function partitionView({ topic, partition, state, haltReason, committed, shards, acked }: HeldPartition) {
-  return { topic, partition, state, haltReason, committed, enqueued: shards.length > 0 ? acked : -1 };
+function partitionView(held: HeldPartition): BridgeView['partitions'][number] {
+  const { topic, partition, state, haltReason, committed, shards, acked, carried, retentionLeftMs, isRetentionShort } =
+    held;
+  return {
+    topic,
+    partition,
+    state,
+    haltReason,
+    committed,
+    enqueued: shards.length > 0 ? acked : -1,
+    carried: carried.size,
+    retentionLeftMs: Number.isFinite(retentionLeftMs) ? retentionLeftMs : null,
+    isRetentionShort,
+  };
 }
 
 /** The consumed topics and their dead-letter topics, where they are missing. Tries until Kafka is there. */

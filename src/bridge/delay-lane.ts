@@ -12,7 +12,7 @@ import type { Clock } from '../clock.ts';
 import { isSluiceError, messageOf } from '../errors.ts';
 import { eventIdOf } from '../job/event-id.ts';
 import { jobIdPrefix } from '../job/identity.ts';
-import { type Bucket, type Buckets, bucketFor, delayStateTopic, delayTopic, LATE } from '../job/late.ts';
+import { type Bucket, type Buckets, bucketFor, carriedTopic, delayStateTopic, delayTopic, LATE } from '../job/late.ts';
 import { firstLife, HISTORY } from '../job/letter.ts';
 import {
   type KafkaAdmin,
@@ -23,6 +23,8 @@ import {
   type TopicPartition,
   type TransactionalProducer,
 } from '../kafka/consumer.ts';
+import { readOn } from '../kafka/letters/survey.ts';
+import { asCarried, asFinished, type CarriedRecord, unfinishedOf } from './carried.ts';
 import { type DelayState, NOTHING_TAKEN, readState, stateRecord, type Waiting } from './delay-state.ts';
 
 const MOVED_AT_ONCE = 500;
@@ -43,7 +45,7 @@ export interface LaneOptions {
   /** Each that starts shuts out those before it. */
   readonly producer: () => TransactionalProducer;
   readonly reader: RecordReader;
-  readonly admin: Pick<KafkaAdmin, 'bounds'>;
+  readonly admin: Pick<KafkaAdmin, 'bounds' | 'topics'>;
   /** Makes the delay topic, or the partition of it, where it is missing. */
   readonly ensure: (topic: string, of: TopicPartition) => Promise<void>;
   /** Resolves when there is a dead letter for a record that cannot come back. */
@@ -109,6 +111,41 @@ export class DelayLane {
         if (this.#nextAt(bucket) <= this.#options.clock.now()) moved += await this.#moveSome(bucket);
       }
       return { moved, nextAt: Math.min(...this.#options.buckets.waits.map((bucket) => this.#nextAt(bucket))) };
+    });
+  }
+
+  /** Resolves when Kafka keeps the records of unfinished jobs beside their log. */
+  carry(records: readonly CarriedRecord[]): Promise<void> {
+    return this.#writeCarried(records.map((each) => asCarried(each, this.#of.partition)));
+  }
+
+  /** Resolves when Kafka knows that the jobs of carried records are finished. */
+  release(generation: number, offsets: readonly number[]): Promise<void> {
+    return this.#writeCarried(offsets.map((offset) => asFinished(generation, offset, this.#of.partition)));
+  }
+
+  /** What is carried and not finished. From here on no bridge that had the lane before can change it. */
+  carried(): Promise<CarriedRecord[]> {
+    return this.#inTurn(async () => {
+      const { group, reader, ensure } = this.#options;
+      const topic = carriedTopic(this.#of.topic, group);
+      await ensure(topic, this.#of);
+      const log: KafkaRecord[] = [];
+      for await (const records of readOn(
+        { reader, admin: this.#options.admin },
+        { topic, partition: this.#of.partition },
+        0,
+      ))
+        log.push(...records);
+      return unfinishedOf(log);
+    });
+  }
+
+  #writeCarried(records: readonly OutgoingRecord[]): Promise<void> {
+    return this.#inTurn(async () => {
+      const topic = carriedTopic(this.#of.topic, this.#options.group);
+      await this.#options.ensure(topic, this.#of);
+      await this.#producer?.write(records.map((record) => ({ ...record, topic })));
     });
   }
 

@@ -6,7 +6,7 @@
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import type { Event } from '../job/job.ts';
-import { type Buckets, delayStateTopic, LATE } from '../job/late.ts';
+import { type Buckets, carriedTopic, delayStateTopic, LATE } from '../job/late.ts';
 import { firstOriginOf } from '../job/letter.ts';
 import type { TopicPartition } from '../kafka/consumer.ts';
 import {
@@ -19,6 +19,7 @@ import {
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { createSeldom } from '../seldom.ts';
+import type { CarriedRecord } from './carried.ts';
 import { DelayLane, type LateRecord } from './delay-lane.ts';
 import { DelayTopics } from './delay-topics.ts';
 import type { HeldPartition } from './held-partition.ts';
@@ -75,6 +76,21 @@ export class Delays {
     if (late.length === 0) return;
     const taken = await this.#lane(held).take(held.generation, late);
     this.#options.metrics.recordsSettled.inc({ topic: held.topic, outcome: 'late' }, taken);
+  }
+
+  /** What is carried of a partition that was just assigned; asked anew each time, since another bridge may have begun it. */
+  async carried(of: TopicPartition): Promise<readonly CarriedRecord[]> {
+    const topic = carriedTopic(of.topic, this.#options.group);
+    return (await this.#topics.isThereNow(topic)) ? this.#lane(of).carried() : [];
+  }
+
+  carry(held: HeldPartition, records: readonly KafkaRecord[]): Promise<void> {
+    return this.#lane(held).carry(records.map((record) => ({ generation: held.generation, record })));
+  }
+
+  /** The jobs of these offsets are finished. */
+  release(held: HeldPartition, offsets: readonly number[]): Promise<void> {
+    return this.#lane(held).release(held.generation, offsets);
   }
 
   async run(): Promise<void> {

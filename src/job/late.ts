@@ -63,3 +63,8 @@ function groupPart(group: string): string {
   if (/^[A-Za-z0-9._-]{1,100}$/.test(group)) return group;
   return createHash('sha256').update(group).digest('hex').slice(0, 16);
 }
+
+/** Holds the records of unfinished jobs whose topic's committed offset has passed them. */
+export function carriedTopic(topic: string, group: string): string {
+  return delayTopic(topic, group, 'long');
+}

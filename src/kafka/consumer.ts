@@ -101,6 +101,8 @@ export interface KafkaAdmin extends Service {
     topics: readonly { topic: string; partitions: number; config?: Record<string, string> }[],
   ): Promise<void>;
   topics(): Promise<readonly string[]>;
+  /** The settings of topics, those by default included. */
+  settings(topics: readonly string[]): Promise<Map<string, ReadonlyMap<string, string>>>;
   /** Gives a topic partitions up to this number; more than that stay. */
   growTopic(topic: string, partitions: number): Promise<void>;
   /** How many consumers the group has. */

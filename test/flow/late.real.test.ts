@@ -57,7 +57,7 @@ afterEach(async () => {
 });
 
 function startBridge(): Running {
-  return runScript(`${ROOT}test/flow/fixtures/short-delays.ts`, { env });
+  return runScript(`${ROOT}test/flow/fixtures/short-waits.ts`, { env });
 }
 
 function runs(): Run[] {

@@ -54,6 +54,9 @@ export interface PartitionStatus {
   readonly partition: number;
   readonly state: string;
   readonly haltReason: string;
+  readonly carried: number;
+  readonly retentionLeftMs: number | null;
+  readonly isRetentionShort: boolean;
 }
 
 export interface Status {
@@ -72,4 +75,6 @@ export interface Status {
   readonly losses: readonly LossView[];
   /** Partitions that wait for an operator. */
   readonly halted: readonly PartitionStatus[];
+  /** Partitions with an unfinished record that Kafka may delete soon. */
+  readonly expiring: readonly PartitionStatus[];
 }
