@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeEach, expect, it } from 'vitest';
-import { DelayLane, type LaneOptions } from '../../src/bridge/delay-lane.ts';
 import { DelayTopics } from '../../src/bridge/delay-topics.ts';
+import { Lane } from '../../src/bridge/lane.ts';
+import { LateRecords } from '../../src/bridge/late-records.ts';
 import { type Buckets, delayTopic, LATE } from '../../src/job/late.ts';
 import { HISTORY } from '../../src/job/letter.ts';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
@@ -28,7 +29,7 @@ const config = kafkaConfig.parse({ brokers: kafkaBrokers() });
 const admin = createKafkaAdmin(config, silentLog);
 const reader = createRecordReader(config, silentLog);
 const producer = createRecordProducer(config, silentLog);
-const lanes: DelayLane[] = [];
+const lanes: Lane[] = [];
 const refused: string[] = [];
 const missing: [number, number][] = [];
 
@@ -46,22 +47,25 @@ afterAll(async () => {
   await Promise.all([producer.stop(1_000), reader.stop(1_000), admin.stop(1_000)]);
 });
 
-function makeLane(wrap: (producer: TransactionalProducer) => TransactionalProducer = (same) => same): DelayLane {
+function makeLane(wrap: (producer: TransactionalProducer) => TransactionalProducer = (same) => same): LateRecords {
   const topics = new DelayTopics(admin);
-  const options: LaneOptions = {
-    group: GROUP,
+  const lane = new Lane(
+    { topic, partition: 1 },
+    {
+      group: GROUP,
+      producer: () => wrap(createTransactionalProducer(config, `${GROUP}.${topic}`, silentLog)),
+      reader,
+      admin,
+      ensure: (name, of) => topics.ensure(name, of),
+    },
+  );
+  lanes.push(lane);
+  return new LateRecords(lane, {
     buckets: BUCKETS,
-    producer: () => wrap(createTransactionalProducer(config, `${GROUP}.${topic}`, silentLog)),
-    reader,
-    admin,
-    ensure: (name, of) => topics.ensure(name, of),
     refuse: async (_, { value }) => void refused.push(String(value)),
     onMissing: (_, from, to) => void missing.push([from, to]),
     clock: { now: () => now, sleep: async () => {} },
-  };
-  const lane = new DelayLane({ topic, partition: 1 }, options);
-  lanes.push(lane);
-  return lane;
+  });
 }
 
 /** Writes records to the topic and answers them as read, each due so long after now. */
@@ -93,12 +97,12 @@ const soon = (values: () => Promise<string[]>) => expect.poll(values, { timeout:
 
 const inBucket = (name: string) => valuesIn(delayTopic(topic, GROUP, name));
 
-async function moveFor(lane: DelayLane, forMs: number): Promise<void> {
+async function moveFor(lane: LateRecords, forMs: number): Promise<void> {
   for (const end = now + forMs; now < end; now += 50) await lane.moveOn().catch(() => undefined);
 }
 
 /** Until nothing waits. */
-async function moveAll(lane: DelayLane): Promise<void> {
+async function moveAll(lane: LateRecords): Promise<void> {
   const left = async () => {
     await moveFor(lane, 500);
     return lane.waiting;
@@ -156,7 +160,6 @@ it('takes them again after an operator has set the offsets back', async () => {
 it('takes the records of a topic that was made anew', async () => {
   const lane = makeLane();
   await lane.take(0, await late(150, 150));
-  await lane.close();
   const old = topic;
   topic = `lane.${randomUUID().slice(0, 8)}`;
   await admin.ensureTopics([{ topic, partitions: 2 }]);
