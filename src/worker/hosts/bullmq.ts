@@ -15,6 +15,7 @@ import { createFailureLog } from '../failure-log.ts';
 import type { Host } from '../host.ts';
 import { giveBack, record, retryDelay, settleOptions, takenJob, takesHostsDown } from './bullmq-job.ts';
 import { CarefulWorker } from './bullmq-worker.ts';
+import { watchIdle } from './idle-watch.ts';
 
 const LOCK_MS = 8_000;
 const STALLED_CHECK_MS = 4_000;
@@ -42,12 +43,16 @@ export function createBullHost(options: BullHostOptions): Host {
   let isStopping = false;
   let isLettingGo = false;
   let silentUntil = 0;
+  let refusalSilentUntil = 0;
+  let lastSign = clock.now();
+  const stopping = new AbortController();
 
   function run(taken: Parameters<Host['attempt']>[0], signal: AbortSignal): Promise<Outcome> {
     return attempt(taken, signal, options);
   }
 
   async function process(job: Job, token = ''): Promise<void> {
+    lastSign = clock.now();
     const definition = workers.get(job.name);
     settleOptions(job, definition);
     const outcome = isLettingGo ? LET_GO : (takesHostsDown(job) ?? (await runAbortable(job)));
@@ -75,6 +80,20 @@ export function createBullHost(options: BullHostOptions): Host {
     log.warn({ queue, reason: messageOf(error) }, 'the queue cannot be read or written for now');
   }
 
+  /** The bridge has to say first which of the jobs that Redis brought back are finished. */
+  function refused(): void {
+    lastSign = clock.now();
+    if (clock.now() < refusalSilentUntil) return;
+    refusalSilentUntil = clock.now() + LOG_AGAIN_MS;
+    log.warn({ queue }, 'jobs from kafka wait for their bridge, which has to reconcile them after a loss of redis');
+  }
+
+  function stuck(waiting: number): void {
+    log.warn({ queue, waiting }, 'the worker takes no jobs although some wait; opening it anew');
+    lastSign = clock.now();
+    if (worker !== undefined) void openAnew(worker);
+  }
+
   function open(): void {
     const settings = {
       connection,
@@ -86,7 +105,7 @@ export function createBullHost(options: BullHostOptions): Host {
       runRetryDelay: 1_000,
       settings: { backoffStrategy: retryDelay },
     };
-    const opened = new CarefulWorker(queue, process, settings, guardedBackend(connection));
+    const opened = new CarefulWorker(queue, process, settings, guardedBackend(connection, refused));
     worker = opened;
     opened.on('error', report);
     opened.on('lockRenewalFailed', (ids) => {
@@ -111,12 +130,22 @@ export function createBullHost(options: BullHostOptions): Host {
     },
 
     async start() {
-      if (worker === undefined) open();
+      if (worker !== undefined) return;
+      open();
+      void watchIdle({
+        keyPrefix: `${prefix}:${queue}:`,
+        connection,
+        clock,
+        signal: stopping.signal,
+        lastSign: () => (running.size > 0 ? undefined : lastSign),
+        onStuck: stuck,
+      });
     },
 
     async stop(deadlineMs) {
       if (isStopping || worker === undefined) return;
       isStopping = true;
+      stopping.abort();
       const closing = worker.close().catch(report);
       // A worker that cannot reach Redis does not close by itself; without a job there is nothing to wait for.
       await within(Math.min(deadlineMs, IDLE_CLOSE_MS), closing);
