@@ -157,6 +157,12 @@ export class HeldPartition implements TopicPartition {
     this.#committedText = metadata;
   }
 
+  /** From `position` to `end` the log holds no record. Nothing may be on its way. */
+  passGap(end: number): void {
+    for (const { finished } of this.shards) finished.add(this.position, end);
+    this.position = end;
+  }
+
   /** Takes back what was sent and not acknowledged: it is read again from Kafka, in order. */
   rewindToAcked(): void {
     for (const held of this.shards) held.sent = held.acked;

@@ -143,6 +143,11 @@ export interface RecordReader extends Service {
    * of the log. Rejects OUT_OF_RANGE, UNFIT (no such partition) or UNREACHABLE.
    */
   read(topic: string, partition: number, from: number, limits?: ReadLimits): Promise<KafkaRecord[]>;
+  /**
+   * The offset of the first record at or above `from`; where there is none, the end of what is decided: below it only
+   * marks of transactions, and what they took back, will ever be. Rejects as `read` does.
+   */
+  next(topic: string, partition: number, from: number): Promise<number>;
 }
 
 export function partitionKey({ topic, partition }: TopicPartition): string {
