@@ -47,7 +47,11 @@ const bridge = spawn(process.execPath, ['bin/sluice.js', 'bridge'], {
 });
 await until(async () => Number(await redis.get(`${PREFIX}:id`)) >= records);
 
-const idle = await cpuUsec(() => pause(IDLE_MS));
+bridge.kill('SIGSTOP');
+const still = await cpuUsec(() => pause(IDLE_MS));
+bridge.kill('SIGCONT');
+await pause(1_000);
+const idle = (await cpuUsec(() => pause(IDLE_MS))) - still;
 const own = await costOf(asOwnHosts);
 const stock = await costOf(asStockWorkers);
 const result = {

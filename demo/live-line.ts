@@ -44,6 +44,12 @@ export function lineOf(counts: Counts, gate: string, producedRate: number, recei
   ].join(' · ');
 }
 
+/** Until its first reading a bridge has told of no gate. */
+export function gateInWords(gate: { readonly isOpen: boolean; readonly cause: string } | undefined): string {
+  if (gate === undefined) return 'starting';
+  return gate.isOpen ? 'open' : `closed (${gate.cause})`;
+}
+
 function rate(before: number, after: number, ms: number): number {
   return Math.round(((after - before) / Math.max(1, ms)) * 1_000);
 }

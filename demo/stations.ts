@@ -14,6 +14,7 @@ import { within } from '../src/service.ts';
 import { freePort } from '../stack/native.ts';
 import { up } from '../stack/stack.ts';
 import type { Counts } from './counts.ts';
+import { gateInWords } from './live-line.ts';
 import type { Production } from './produce.ts';
 import { type QueueWatch, watchQueue } from './queue-watch.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
@@ -111,9 +112,7 @@ async function recordsIn(admin: KafkaAdmin, topic: string): Promise<number> {
 }
 
 async function gateIn(redis: Redis, group: string): Promise<string> {
-  const state = await gateState(redis, group, 'main').catch(() => undefined);
-  if (state === undefined) return 'unknown';
-  return state.isOpen ? 'open' : `closed (${state.cause})`;
+  return gateState(redis, group, 'main').then(gateInWords, () => 'unknown');
 }
 
 /** Every key of the run has its name in it. */

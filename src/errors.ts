@@ -46,7 +46,7 @@ interface SluiceErrorOptions extends ErrorOptions {
 export class SluiceError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
-  /** True of an UNREACHABLE when nothing can have arrived, because there never was a connection. */
+  /** True when nothing can have arrived, because there never was a connection, or is no such topic. */
   readonly isUnsent: boolean;
 
   constructor(code: ErrorCode, message: string, options: SluiceErrorOptions = {}) {

@@ -1,6 +1,6 @@
 /** `npm run stack -- up|down|status|env [--dir FOLDER] [--install]`. */
 import { parseArgs } from 'node:util';
-import { addressesOf, down, readState, type StackOptions, stackDir, status, up } from './stack.ts';
+import { down, isNamed, type StackOptions, status, unsetting, up } from './stack.ts';
 
 const USAGE = 'usage: npm run stack -- up|down|status|env [--dir FOLDER] [--install]\n';
 
@@ -18,12 +18,17 @@ const COMMANDS: Readonly<Record<string, (options: StackOptions) => Promise<numbe
     process.stdout.write(`${JSON.stringify(now)}\n`);
     return now.kafka.answers && now.redis.answers ? 0 : 5;
   },
+  /** What does not answer is not printed: a shell would go on believing it. */
   async env(options) {
-    const addresses = addressesOf(readState(stackDir(options)), options);
-    print(addresses);
-    if (Object.keys(addresses).length === 2) return 0;
-    process.stderr.write('stack: it is not up; see `npm run stack -- up`\n');
-    return 5;
+    const now = await status(options);
+    const { kafka, redis } = now;
+    print({
+      ...(kafka.answers && { KAFKA_BROKERS: kafka.address }),
+      ...(redis.answers && { REDIS_URL: redis.address }),
+    });
+    const silent = silentOnes(now);
+    if (silent.length > 0) process.stderr.write(`stack: ${silent.join('; ')}; see \`npm run stack -- up\`\n`);
+    return silent.length > 0 ? 5 : 0;
   },
 };
 
@@ -36,6 +41,18 @@ async function main(): Promise<number> {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined || rest.length > 0) return usage();
   return command({ install: values.install, ...(values.dir !== undefined && { dir: values.dir }) });
+}
+
+function silentOnes({ kafka, redis }: Awaited<ReturnType<typeof status>>): string[] {
+  const all = [
+    ['Kafka', kafka, 'KAFKA_BROKERS'],
+    ['Redis', redis, 'REDIS_URL'],
+  ] as const;
+  return all.flatMap(([name, { answers, address }, variable]) => {
+    if (answers) return [];
+    if (address === undefined) return [`${name} is not up`];
+    return [`${name} at ${address} does not answer${isNamed(variable) ? `; ${unsetting(variable)}` : ''}`];
+  });
 }
 
 function usage(reason = ''): number {

@@ -15,6 +15,8 @@ import { type Needs, requireTools } from './tools.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const KAFKA_WITHIN_MS = 90_000;
 const REDIS_WITHIN_MS = 15_000;
+/** Servers that the environment names are there already. */
+const NAMED_WITHIN_MS = 10_000;
 const STOP_WITHIN_MS = 15_000;
 
 export interface StackAddresses {
@@ -49,12 +51,28 @@ export async function up(options: StackOptions = {}): Promise<StackAddresses> {
     const state = await completed(dir, needsOf(options), options.install === true);
     const addresses = addressesOf(state, options) as StackAddresses;
     const brokers = addresses.KAFKA_BROKERS.split(',');
+    const kafka = waiting(`Kafka at ${brokers}`, 'KAFKA_BROKERS', KAFKA_WITHIN_MS, options);
+    const redis = waiting('Redis', 'REDIS_URL', REDIS_WITHIN_MS, options);
     await Promise.all([
-      waitFor(`Kafka at ${brokers}`, KAFKA_WITHIN_MS, () => kafkaAnswers(brokers), diedOf(state.kafka, dir, 'kafka')),
-      waitFor('Redis', REDIS_WITHIN_MS, () => redisAnswers(addresses.REDIS_URL), diedOf(state.redis, dir, 'redis')),
+      waitFor(kafka.who, kafka.ms, () => kafkaAnswers(brokers), diedOf(state.kafka, dir, 'kafka')),
+      waitFor(redis.who, redis.ms, () => redisAnswers(addresses.REDIS_URL), diedOf(state.redis, dir, 'redis')),
     ]);
     return addresses;
   });
+}
+
+function waiting(who: string, variable: keyof StackAddresses, ms: number, options: StackOptions) {
+  return isNamed(variable, options) ? { who: `${who} (${unsetting(variable)})`, ms: NAMED_WITHIN_MS } : { who, ms };
+}
+
+/** Whether the environment says which server to use. */
+export function isNamed(variable: keyof StackAddresses, { env = process.env }: StackOptions = {}): boolean {
+  return Boolean(env[variable]);
+}
+
+/** For a shell that has kept the addresses of a stack that was taken down. */
+export function unsetting(variable: keyof StackAddresses): string {
+  return `the address is from ${variable}: unset it to have one started here`;
 }
 
 /** Tells why a server that was started here will not answer any more; undefined while it may. */
@@ -115,8 +133,8 @@ function save(dir: string, state: State): State {
   return state;
 }
 
-function needsOf({ env = process.env }: StackOptions): Needs {
-  return { kafka: !env.KAFKA_BROKERS, redis: !env.REDIS_URL };
+function needsOf(options: StackOptions): Needs {
+  return { kafka: !isNamed('KAFKA_BROKERS', options), redis: !isNamed('REDIS_URL', options) };
 }
 
 /** The state with everything running that is needed and was not. */

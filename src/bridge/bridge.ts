@@ -38,8 +38,9 @@ import { openShards } from './shards.ts';
 import { planTopics } from './topic-plan.ts';
 
 const COMMIT_EVERY_MS = 1_000;
-const SETTLE_FAST_MS = 100;
-const SETTLE_SLOW_MS = 500;
+/** Commits are written once a second: to learn much sooner what is finished would cost Redis and help nobody. */
+const SETTLE_FAST_MS = 250;
+const SETTLE_SLOW_MS = 1_000;
 const TOPICS_AGAIN_MS = 2_000;
 const MOST_QUEUES_SHOWN = 200;
 

@@ -19,17 +19,16 @@ import type { Holdings } from './holdings.ts';
 import type { Shard } from './shard.ts';
 
 /** Blocks counted at the bottom in every round, and on the way round. */
-const COUNT_BOTTOM = 64;
-const COUNT_ROUND = 256;
+const COUNT_BOTTOM = 32;
+const COUNT_ROUND = 128;
 const COUNT_ROUND_EVERY_MS = 1_000;
 /** Changed blocks that are listed in one round. */
 const LIST_BLOCKS = 16;
-const FINISHED_EVERY_MS = 100;
 const FINISHED_PAGES = 5;
 const SETTLE_A_CALL = 500;
 const INSPECT_JOBS = 512;
 const INSPECTS_A_ROUND = 40;
-const INSPECT_EVERY_MS = 500;
+const INSPECT_EVERY_MS = 1_000;
 
 export interface SettlerOptions {
   readonly holdings: Holdings;
@@ -55,7 +54,6 @@ export class Settler {
   #claims = -1;
   #turn = 0;
   #countAt = 0;
-  #finishedAt = 0;
   #inspectAt = 0;
 
   constructor(options: SettlerOptions) {
@@ -135,8 +133,6 @@ export class Settler {
   /** What stock workers have finished. A new claim may bring back older jobs: everything is read again then. */
   async #readFinished(): Promise<number> {
     const { holdings, shards, queues } = this.#options;
-    if (!this.#isDue(this.#finishedAt)) return 0;
-    this.#finishedAt = this.#in(FINISHED_EVERY_MS);
     if (this.#claims !== holdings.claims) this.#since.clear();
     this.#claims = holdings.claims;
     let found = 0;

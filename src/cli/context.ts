@@ -1,7 +1,8 @@
 /** What every command works with: configuration, schemas, workers, log, metrics. Made once, at the edge. */
 import { systemClock } from '../clock.ts';
+import { createLog } from '../create-log.ts';
 import { discoverWorkers, type WorkerSet } from '../definition/discover.ts';
-import { createLog, type Log } from '../log.ts';
+import type { Log } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import { type LoadedSchemas, loadSchemas } from '../schema/load.ts';
 import { type Config, type LoadedConfig, loadConfig } from './config/load.ts';

@@ -1,7 +1,7 @@
 /** `sluice new worker SendWelcome`: a .proto, a worker and its test, which pass as they are. Nothing is overwritten. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
-import { SluiceError } from '../errors.ts';
+import { messageOf, SluiceError } from '../errors.ts';
 import { EXIT } from './exit.ts';
 import { printJson, printLines } from './output.ts';
 import { protoText, testText, workerText } from './worker-files.ts';
@@ -50,7 +50,7 @@ function compilerNote(): string[] {
   if (options === undefined || /allowImportingTsExtensions|rewriteRelativeImportExtensions/.test(options)) return [];
   return [
     'For tsc, tsconfig.json needs "rewriteRelativeImportExtensions": true (or, with "noEmit", ' +
-      '"allowImportingTsExtensions": true): the test imports the worker by its .ts name, as Node runs it.',
+      '"allowImportingTsExtensions": true): the test imports the worker by its full name, as Node runs it.',
   ];
 }
 
@@ -64,7 +64,8 @@ export function newWorker(
     const offer = pascal === '' ? '' : `; did you mean "${pascal}"?`;
     throw new SluiceError('USAGE', `"${name}" is not allowed${offer}; allowed: a message's name such as SendWelcome`);
   }
-  const type = message ?? `${projectPackage()}.v1.${name}`;
+  const project = projectHere();
+  const type = message ?? `${packageOf(project)}.v1.${name}`;
   if (!/^([a-z][a-z0-9_]*\.)+[A-Z][A-Za-z0-9]*$/.test(type)) {
     throw new SluiceError(
       'USAGE',
@@ -73,12 +74,13 @@ export function newWorker(
   }
   const file = kebab(name);
   const protoFile = join(proto, ...type.split('.').slice(0, -1), `${file.replaceAll('-', '_')}.proto`);
-  const workerFile = join(workers, `${file}.ts`);
-  const testFile = join(workers, `${file}.test.ts`);
+  const ending = isModule(project) ? 'ts' : 'mts';
+  const workerFile = join(workers, `${file}.${ending}`);
+  const testFile = join(workers, `${file}.test.${ending}`);
   const texts: [string, string][] = [
     [protoFile, protoText(type)],
     [workerFile, workerText(type, file)],
-    [testFile, testText(type, file, toUrlPath(relative(dirname(testFile), proto)))],
+    [testFile, testText(type, `${file}.${ending}`, toUrlPath(relative(dirname(testFile), proto)))],
   ];
   for (const [path] of texts)
     if (existsSync(path)) throw new SluiceError('USAGE', `${path} exists; nothing was written`);
@@ -89,12 +91,29 @@ export function newWorker(
   return { type, files: texts.map(([path]) => path) };
 }
 
+interface Project {
+  readonly name?: string;
+  readonly type?: string;
+}
+
+/** What package.json says of the project; undefined where there is none. */
+function projectHere(): Project | undefined {
+  if (!existsSync('package.json')) return undefined;
+  try {
+    return JSON.parse(readFileSync('package.json', 'utf8')) as Project;
+  } catch (error) {
+    throw new SluiceError('USAGE', `package.json: ${messageOf(error)}`);
+  }
+}
+
+/** Elsewhere Node takes .ts for CommonJS, as in what `npm init` writes; .mts is a module everywhere. */
+function isModule(project: Project | undefined): boolean {
+  return project === undefined || project.type === 'module';
+}
+
 /** The project's name as a protobuf package. */
-function projectPackage(): string {
-  const name = existsSync('package.json')
-    ? (JSON.parse(readFileSync('package.json', 'utf8')) as { name?: string }).name
-    : undefined;
-  const words = (name ?? '').toLowerCase().match(/[a-z0-9]+/g) ?? [];
+function packageOf(project: Project | undefined): string {
+  const words = (project?.name ?? '').toLowerCase().match(/[a-z0-9]+/g) ?? [];
   const joined = words.join('_').replace(/^\d+_?/, '');
   return joined === '' || joined === 'sluice' ? 'app' : joined;
 }

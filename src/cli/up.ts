@@ -9,6 +9,7 @@ import { EXIT, exitCodeOf } from './exit.ts';
 import { makeRole, ROLES, type Role } from './roles.ts';
 import { runUntilStopped } from './run-role.ts';
 import { type ChildSpec, createSupervisor, type Supervisor } from './supervise.ts';
+import { servers } from './whereabouts.ts';
 
 /** The command itself, from src/cli and from dist/cli alike. */
 const COMMAND = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url));
@@ -29,9 +30,10 @@ export async function up(flags: CommonFlags & { singleProcess?: boolean }): Prom
   return upInOne(context);
 }
 
-async function upInMany({ config, log, clock }: Context, flags: CommonFlags): Promise<number> {
+async function upInMany({ config, loaded, log, clock }: Context, flags: CommonFlags): Promise<number> {
   const checked = await checkedInChild(flags);
   if (checked !== EXIT.ok) return checked;
+  log.info(servers(loaded), 'starting');
   const children = rolesOf(config).flatMap((role) => specsOf(role, config, flags));
   let supervisor: Supervisor | undefined;
   const onSecondSignal = () => supervisor?.killAll();
@@ -59,7 +61,8 @@ function specsOf(role: Role, { work }: Context['config'], flags: CommonFlags): C
 }
 
 async function upInOne(context: Context): Promise<number> {
-  const { config, log } = context;
+  const { config, loaded, log } = context;
+  log.info(servers(loaded), 'starting');
   return runUntilStopped({ log, deadlineMs: config.work.drainMs }, async ({ end }) =>
     together(await Promise.all(rolesOf(config).map((role) => makeRole(role, context, fatal(log, end))))),
   );

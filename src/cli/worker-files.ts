@@ -27,12 +27,13 @@ export default defineWorker('${type}', {
 `;
 }
 
-export function testText(type: string, file: string, proto: string): string {
+/** `worker`: the name of its file. `proto`: the folder of the .proto files, from the test's. */
+export function testText(type: string, worker: string, proto: string): string {
   return `import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { perform } from 'sluice/testing';
-import worker from './${file}.ts';
+import worker from './${worker}';
 
 const proto = [fileURLToPath(new URL('${proto}', import.meta.url))];
 

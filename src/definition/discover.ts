@@ -9,7 +9,7 @@ import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
 import { filesUnder } from '../files-under.ts';
 import type { Schemas } from '../schema/schemas.ts';
 import { isWorkerDefinition } from './define.ts';
-import { failedLine } from './failed-import.ts';
+import { commonJsHint, failedLine } from './failed-import.ts';
 import type { WorkerDefinition } from './worker.ts';
 
 export interface WorkerSet {
@@ -92,7 +92,7 @@ function explain(error: unknown): string {
     return 'Node runs no TypeScript under node_modules; compile these workers and pass the folder by --workers';
   }
   if (code === 'ERR_INVALID_TYPESCRIPT_SYNTAX') return `not valid TypeScript: ${messageOf(error)}`;
-  return isSluiceError(error) ? error.message : `cannot be loaded: ${messageOf(error)}`;
+  return isSluiceError(error) ? error.message : `cannot be loaded: ${messageOf(error)}${commonJsHint(error)}`;
 }
 
 /** The file, with the line where Node names one. */

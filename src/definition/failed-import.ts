@@ -24,3 +24,10 @@ function lineOfSyntaxError(file: string, error: unknown): number | undefined {
   const { stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8', timeout: 5_000 });
   return lineInStack(file, Object.assign(new Error(), { stack: stderr }));
 }
+
+/** What to do about a file that Node took for CommonJS, as it takes .ts and .js where package.json does not say `module`. */
+export function commonJsHint(error: unknown): string {
+  const isTaken =
+    error instanceof SyntaxError && /import statement outside a module|Unexpected token 'export'/.test(error.message);
+  return isTaken ? '; Node takes it for CommonJS: end its name in .mts, or set "type": "module" in package.json' : '';
+}

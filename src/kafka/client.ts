@@ -62,7 +62,9 @@ export function kafkaError(what: string, brokers: readonly string[], error: unkn
     return new SluiceError('UNFIT', `${what}: larger than the topic's max.message.bytes allows`, { cause: error });
   }
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
-    return new SluiceError('UNFIT', `${what}: Kafka at ${brokers.join(', ')} has no such topic`, { cause: error });
+    const where = `Kafka at ${brokers.join(', ')}`;
+    const remedy = 'a bridge makes the topics that it consumes when it starts; make others yourself';
+    return new SluiceError('UNFIT', `${what}: ${where} has no such topic; ${remedy}`, { cause: error, isUnsent: true });
   }
   return new SluiceError('UNREACHABLE', `${what}: Kafka at ${brokers.join(', ')}: ${messageOf(error)}`, {
     cause: error,

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { folder, run } from './run.ts';
@@ -133,7 +134,7 @@ test('types and new worker answer in JSON when asked', async () => {
 });
 
 test('new worker says how to go on, with the message type that it gave', async () => {
-  const cwd = folder({ 'package.json': '{"name":"@acme/my-shop"}' });
+  const cwd = folder({ 'package.json': '{"name":"@acme/my-shop","type":"module"}' });
   const { stderr } = await run(['new', 'worker', 'SendWelcome'], { cwd });
   expect(stderr).toContain('npx sluice types\n');
   expect(stderr).toContain('node --test workers/send-welcome.test.ts\n');
@@ -158,6 +159,30 @@ test.each([
   const { code, stderr } = await run(['new', 'worker', name]);
   expect(code).toBe(2);
   expect(stderr).toContain(words);
+});
+
+test('in a CommonJS project, as npm init makes them, what is scaffolded works as it is', async () => {
+  const cwd = folder({ 'package.json': '{"name":"shop","type":"commonjs"}' });
+  const made = await run(['new', 'worker', 'SendWelcome', '--json'], { cwd });
+  const { files } = JSON.parse(made.stdout) as { files: string[] };
+  expect(files.slice(1)).toEqual(['workers/send-welcome.mts', 'workers/send-welcome.test.mts']);
+  expect(await run(['check'], { cwd, env: { SLUICE_DASHBOARD__PORT: '0' } })).toMatchObject({ code: 0, stderr: '' });
+  const test = ['--conditions=sluice-source', '--test', 'workers/**/*.test.mts'];
+  const { status, stdout } = spawnSync(process.execPath, test, { cwd, encoding: 'utf8', env: { PATH: '' } });
+  expect(stdout).toMatch(/pass 2/);
+  expect(status).toBe(0);
+});
+
+test.each([
+  ['workers/ping.ts', "import { defineWorker } from 'sluice';\n", ['check']],
+  ['sluice.config.ts', 'export default {};\n', ['config', 'show']],
+])('%s that Node takes for CommonJS is told with what to do', async (name, text, args) => {
+  const cwd = folder({ 'package.json': '{"type":"commonjs"}', [name]: text });
+  const { code, stderr } = await run(args, { cwd });
+  expect(code).toBe(3);
+  expect(stderr).toMatch(
+    /^sluice: .*:1: .*Node takes it for CommonJS: end its name in \.mts, or set "type": "module"/m,
+  );
 });
 
 test('the help promises what is there', async () => {

@@ -103,6 +103,14 @@ test.each([
   expect(stderr).not.toMatch(/hunter2|max retries/);
 });
 
+test('a topic that nobody has made yet: nothing was sent, and who makes it', async () => {
+  const { code, stdout, stderr } = await produce(['acme.v1.Ping', '--topic', `${topic}-not-there`, '--json', '{}']);
+  expect(code).toBe(3);
+  expect(JSON.parse(stdout)).toMatchObject({ acked: 0, unknown: 0 });
+  expect(stderr).toContain('has no such topic; a bridge makes the topics that it consumes when it starts');
+  expect(stderr).toContain('\nnothing was sent\n');
+});
+
 test('no line at all is a wrong use, exit 2', async () => {
   const { code, stdout, stderr } = await produce(['acme.v1.Ping'], '\n');
   expect(code).toBe(2);

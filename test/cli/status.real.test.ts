@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { totalmem } from 'node:os';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import kafkajs from 'kafkajs';
@@ -31,6 +32,9 @@ beforeAll(async () => {
   const old = Date.now() - 3_600_000;
   const records = [0, 1, 2].map((n) => ({ key: null, value: Buffer.from('x'), partition: n % 2, timestamp: old + n }));
   await producer.send(id, records);
+  const letter = (reason: string) => ({ key: null, value: Buffer.from('x'), headers: { 'sluice.reason': reason } });
+  await producer.send(`${id}.dlq`, [letter('dead'), letter('tombstone'), letter('dead')]);
+  // No letter: what became of one, or what somebody else wrote.
   await producer.send(`${id}.dlq`, records.slice(0, 1));
   await producer.stop(1_000);
   const connection = new Redis(redis.url, { maxRetriesPerRequest: null });
@@ -62,10 +66,18 @@ test('lag in records and seconds, dead letters, memory and queues; without a bri
     unreachable: [],
   });
   const [topic] = seen.topics;
-  expect(topic).toMatchObject({ topic: id, exists: true, lagRecords: 3, deadLetters: 1 });
+  expect(topic).toMatchObject({
+    topic: id,
+    exists: true,
+    lagRecords: 3,
+    deadLetters: 3,
+    deadJobs: 2,
+    rejectedRecords: 1,
+  });
   expect(topic?.lagSeconds).toBeGreaterThanOrEqual(3_590);
   expect(topic?.lagSeconds).toBeLessThan(4_200);
   expect(seen.redis[0]).toMatchObject({ redis: 'main', maxBytes: 64 * 1_048_576, gate: null });
+  expect(seen.redis[0]?.systemBytes).toBe(totalmem());
   const mail = seen.queues.find(({ queue }) => queue === 'mail');
   expect(mail).toMatchObject({ waiting: 1, delayed: 1, prioritized: 1, active: 0, failed: 0, isPaused: false });
 });
@@ -74,15 +86,16 @@ test('counts what has ended from what the group has committed, whatever Redis ha
   const groupId = `${id}-counts`;
   const admin = new kafkajs.Kafka({ brokers: kafkaBrokers() }).admin();
   await admin.connect();
-  const partitions = [0, 1].map((partition) => ({ partition, offset: '1' }));
+  // A commit beyond the end stands for a longer topic, with more records than letters.
+  const partitions = [0, 1].map((partition) => ({ partition, offset: partition === 0 ? '7' : '1' }));
   await admin.setOffsets({ groupId, topic: id, partitions });
   await admin.disconnect();
   const env = { SLUICE_KAFKA__GROUP_ID: groupId };
   const [topic] = (await statusOf(env)).topics;
-  expect(topic).toMatchObject({ lagRecords: 1, finishedRecords: 2, completedRecords: 1, deadLetters: 1 });
+  expect(topic).toMatchObject({ lagRecords: 0, finishedRecords: 8, completedRecords: 5, deadLetters: 3 });
   const { stdout } = await status([], env);
   expect(stdout).toMatch(/^TOPIC +LAG +OLDEST +COMPLETED +DEAD LETTERS$/m);
-  expect(stdout).toMatch(new RegExp(`^${id} +1 +\\d+ .* +1 +1$`, 'm'));
+  expect(stdout).toMatch(new RegExp(`^${id} +0 +0 s +5 +3: 2 dead, 1 rejected$`, 'm'));
 });
 
 test('with a bridge it is healthy, and shows its gate; a halted partition is not', async () => {
@@ -120,8 +133,10 @@ test('with a bridge it is healthy, and shows its gate; a halted partition is not
 
 test('Redis away: exit 4 within the deadline, the rest is still told', async () => {
   const began = Date.now();
-  const seen = await statusOf({ REDIS_URL: 'redis://127.0.0.1:1' });
-  expect(seen.code).toBe(4);
+  const { stdout, stderr, code } = await status(['--json'], { REDIS_URL: 'redis://127.0.0.1:1' });
+  const seen = JSON.parse(stdout) as Status;
+  expect(code).toBe(4);
+  expect(stderr).toBe('the address of Redis main is from REDIS_URL\n');
   expect(seen.unreachable).toEqual([expect.stringContaining('ECONNREFUSED')]);
   expect(seen.topics[0]?.lagRecords).toBe(3);
   expect(Date.now() - began).toBeLessThan(10_000);

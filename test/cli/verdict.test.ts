@@ -13,6 +13,8 @@ const topic = (lagRecords: number, lagSeconds = 0) => ({
   finishedRecords: 0,
   completedRecords: 0,
   deadLetters: 0,
+  deadJobs: 0,
+  rejectedRecords: 0,
 });
 const well: Seen = {
   unreachable: [],
@@ -27,6 +29,7 @@ const gate = (isOpen: boolean, since = NOW - 240_000) => ({
   redis: 'main',
   usedBytes: 1,
   maxBytes: 0,
+  systemBytes: 2_097_152,
   gate: {
     redis: 'main',
     isOpen,
@@ -97,11 +100,23 @@ test('a role that is silent is not shown as one that is up', () => {
   expect(lines).toContainEqual(expect.stringMatching(/^work +work +60 s$/));
 });
 
+test('a dashboard is shown with its address', () => {
+  const at = (address: string) => ({ ...role('dashboard'), detail: { address } });
+  const seen = { ...well, roles: [at('http://127.0.0.1:7465'), at('')] };
+  const lines = table({ version: 1, at: new Date(60_000).toISOString(), ...verdictOf(seen, NOW), ...seen });
+  expect(lines.slice(-2)).toEqual([
+    expect.stringMatching(/^dashboard .* http:\/\/127\.0\.0\.1:7465$/),
+    expect.stringMatching(/^dashboard .* its port is taken$/),
+  ]);
+});
+
 test('a gate that has had no reading shows no thresholds', () => {
   const { gate: open, ...redis } = gate(false);
   const unread = { ...redis, gate: { ...open, cause: 'redis-away', closeAtBytes: 0, openAtBytes: 0 } };
   const seen = { ...well, redis: [unread] };
   const lines = table({ version: 1, at: new Date(NOW).toISOString(), ...verdictOf(seen, NOW), ...seen });
   expect(lines[0]).toContain('because it does not answer the bridge');
-  expect(lines).toContainEqual(expect.stringMatching(/^main +closed: redis-away +4 min +0\.0 MiB +none$/));
+  expect(lines).toContainEqual(
+    expect.stringMatching(/^main +closed: redis-away +4 min +0\.0 MiB +none; percents are of the machine's 2\.0 MiB$/),
+  );
 });

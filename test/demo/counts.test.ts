@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { type Counts, disagreements, isThrough } from '../../demo/counts.ts';
-import { lineOf } from '../../demo/live-line.ts';
+import { gateInWords, lineOf } from '../../demo/live-line.ts';
 
 const GOOD: Counts = {
   produced: 10,
@@ -36,4 +36,9 @@ it('shows every station', () => {
   expect(lineOf({ ...GOOD, enqueued: 7, completed: 4, receivedDistinct: 5, deadLettered: 1 }, 'open', 100, 50)).toBe(
     'produced 10 (100/s) · in Kafka 3 · gate open · in queue 3 · done 4 · received 5 (50/s) · dead 1',
   );
+});
+
+it('says of a gate that no bridge has told of yet that it is starting', () => {
+  const gates = [undefined, { isOpen: true, cause: 'room' }, { isOpen: false, cause: 'memory' }];
+  expect(gates.map(gateInWords)).toEqual(['starting', 'open', 'closed (memory)']);
 });

@@ -100,8 +100,8 @@ it('FLUSHALL with 100,000 jobs waiting and 50 running', { timeout: 240_000 }, as
   env = { ...env, TEST_TAKES_MS: '5' };
   await enqueue(FLUSHED_RECORDS);
   await runUntil(3_000);
+  await vi.waitFor(async () => expect((await recorded()).size).toBeGreaterThan(0), PATIENCE);
   const before = await recorded();
-  expect(before.size).toBeGreaterThan(0);
   const lostAt = Date.now();
   await reader.flushall();
   const { reruns } = await expectNothingRecordedToRunAgain(before, lostAt, FLUSHED_RECORDS);

@@ -136,6 +136,19 @@ test('servers that the environment names are used as they are', async () => {
   expect(readState(dir)).toEqual({});
 });
 
+test('addresses that a shell has kept from a stack that is down are not believed', async () => {
+  const kept = { KAFKA_BROKERS: '127.0.0.1:1', REDIS_URL: 'redis://127.0.0.1:2' };
+  const env = await stack(['env'], kept);
+  expect(env).toMatchObject({ code: 5, stdout: '' });
+  expect(env.stderr).toMatch(
+    /Kafka at 127\.0\.0\.1:1 does not answer; .*KAFKA_BROKERS: unset it.*; Redis at .*REDIS_URL/,
+  );
+  const up = await stack(['up'], kept);
+  expect(up.code).toBe(1);
+  expect(up.stderr).toMatch(/does not answer: no answer after 10 s/);
+  expect(up.stderr).toContain('unset it');
+});
+
 test('a command or flag that is not known is answered with the usage', async () => {
   for (const args of [['start'], [], ['up', 'now'], ['up', '--force']])
     expect(await stack(args)).toMatchObject({ code: 2, stderr: expect.stringContaining('usage: npm run stack') });

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { failedLine } from '../../definition/failed-import.ts';
+import { commonJsHint, failedLine } from '../../definition/failed-import.ts';
 import { messageOf, SluiceError } from '../../errors.ts';
 import { isTree, kindOf, type Path, type Tree } from './paths.ts';
 
@@ -66,7 +66,7 @@ function hint(error: unknown): string {
   if (code === 'ERR_MODULE_NOT_FOUND' && /'sluice'/.test(messageOf(error))) {
     return ' (install it beside the file: npm install sluice; or export a plain object)';
   }
-  return '';
+  return commonJsHint(error);
 }
 
 /** `:line` of the last key of the path, each key searched after the one that it lies in. */

@@ -1,11 +1,15 @@
 /** Memory of a Redis, and the counts of BullMQ queues on it. Reads a handful of keys by name; it scans nothing. */
 import type { Redis } from '../../redis/connection.ts';
-import type { QueueStatus } from './shape.ts';
+import type { QueueStatus, RedisStatus } from './shape.ts';
 
-export async function memoryOf(redis: Redis): Promise<{ usedBytes: number; maxBytes: number }> {
+export async function memoryOf(redis: Redis): Promise<Pick<RedisStatus, 'usedBytes' | 'maxBytes' | 'systemBytes'>> {
   const info = await redis.info('memory');
   const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-  return { usedBytes: field('used_memory'), maxBytes: field('maxmemory') };
+  return {
+    usedBytes: field('used_memory'),
+    maxBytes: field('maxmemory'),
+    systemBytes: field('total_system_memory'),
+  };
 }
 
 /** Queues that do not exist count as empty. */

@@ -15,17 +15,22 @@ export interface TopicStatus {
   readonly lagSeconds: number;
   /** Records that Kafka holds as finished, below the committed offsets and above: all that have ended, however. */
   readonly finishedRecords: number;
-  /** Those that have no letter. Letters that repeat, or are ahead of the commit, make it too low and never too high. */
+  /** Those that have no letter: at least so many. Letters that repeat, or are ahead of the commit, are taken off too. */
   readonly completedRecords: number;
-  /** Letters that wait; those further back than the newest 5,000 records of a partition of `<topic>.dlq` all count. */
+  /** Letters that `<topic>.dlq` still holds, and that nobody has replayed or purged. */
   readonly deadLetters: number;
+  /** Of the newest letters, those of jobs whose attempts are exhausted; null when they could not be read. */
+  readonly deadJobs: number | null;
+  /** Of the newest letters, those of records that could not become a job. */
+  readonly rejectedRecords: number | null;
 }
 
 export interface RedisStatus {
   readonly redis: string;
   readonly usedBytes: number;
-  /** 0: no limit. */
+  /** 0: no limit; the gate's percents are then of the machine's memory. */
   readonly maxBytes: number;
+  readonly systemBytes: number;
   /** As the bridges see it; null when none tells. */
   readonly gate: GateView | null;
 }

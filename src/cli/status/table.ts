@@ -1,7 +1,7 @@
 /** The status for people: the verdict, then a table each for topics, Redis, queues and roles. */
 import { type HeardBeacon, isSilent } from '../../presence/beacons.ts';
 import { columns } from '../output.ts';
-import type { RedisStatus, Status } from './shape.ts';
+import type { RedisStatus, Status, TopicStatus } from './shape.ts';
 import { duration } from './verdict.ts';
 
 export function table({ verdict, topics, redis, queues, roles, losses, at }: Status): string[] {
@@ -15,7 +15,7 @@ export function table({ verdict, topics, redis, queues, roles, losses, at }: Sta
         each.exists ? each.lagRecords : 'no such topic yet',
         each.exists ? duration(each.lagSeconds) : '',
         each.exists ? each.completedRecords : '',
-        each.exists ? each.deadLetters : '',
+        each.exists ? letters(each) : '',
       ]),
     ),
     ...section(
@@ -35,8 +35,8 @@ export function table({ verdict, topics, redis, queues, roles, losses, at }: Sta
       ]),
     ),
     ...section(
-      ['ROLE', 'PROCESS', 'UP'],
-      roles.map((each) => [each.role, each.id, upFor(each, now)]),
+      ['ROLE', 'PROCESS', 'UP', ''],
+      roles.map((each) => [each.role, each.id, upFor(each, now), addressOf(each)]),
     ),
     ...section(
       ['REDIS LOST JOBS', 'AGO', 'HOW', 'ENQUEUED AGAIN', 'TOOK'],
@@ -51,17 +51,28 @@ export function table({ verdict, topics, redis, queues, roles, losses, at }: Sta
   ];
 }
 
+function letters({ deadLetters, deadJobs, rejectedRecords }: TopicStatus): string | number {
+  if (deadLetters === 0 || deadJobs === null || rejectedRecords === null) return deadLetters;
+  return `${deadLetters}: ${deadJobs} dead, ${rejectedRecords} rejected`;
+}
+
 function upFor(role: HeardBeacon, now: number): string {
   if (isSilent(role)) return `last heard ${duration(role.silentMs / 1_000)} ago`;
   return duration(Math.max(0, now - role.startedAt) / 1_000);
+}
+
+/** Of a dashboard. */
+function addressOf({ role, detail }: HeardBeacon): string {
+  if (role !== 'dashboard') return '';
+  return String(Reflect.get(Object(detail), 'address') || 'its port is taken');
 }
 
 function section(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
   return rows.length === 0 ? [] : ['', ...columns([head, ...rows])];
 }
 
-function gateRow({ redis, usedBytes, maxBytes, gate }: RedisStatus, now: number): string[] {
-  const max = maxBytes === 0 ? 'none' : mebibytes(maxBytes);
+function gateRow({ redis, usedBytes, maxBytes, systemBytes, gate }: RedisStatus, now: number): string[] {
+  const max = maxBytes === 0 ? `none; percents are of the machine's ${mebibytes(systemBytes)}` : mebibytes(maxBytes);
   if (gate === null) return [redis, 'no bridge tells', '', mebibytes(usedBytes), '', '', max];
   const state = gate.isOpen ? 'open' : `closed: ${gate.cause}`;
   const since = duration(Math.max(0, now - gate.since) / 1_000);
