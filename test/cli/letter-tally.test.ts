@@ -22,6 +22,7 @@ function reading(log: readonly (string | undefined)[]) {
   const reader: RecordReader = {
     start: async () => undefined,
     stop: async () => undefined,
+    next: async () => log.length,
     async read(_topic, _partition, from) {
       asked.push(from);
       const records = log.flatMap((reason, offset) => (reason === undefined ? [] : [record(offset, reason)]));
