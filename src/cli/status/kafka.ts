@@ -1,18 +1,18 @@
 /**
- * Lag of topics, and what became of their records: from offsets, commits and letters, which outlive Redis. It joins no
- * group and makes no topic.
+ * Lag, finished records and dead letters of topics. Reads offsets, which outlive Redis, and letters: it joins no group
+ * and makes no topic.
  */
 import { decodeMetadata } from '../../bridge/metadata.ts';
 import { letterTopic } from '../../job/letter.ts';
 import type { Bounds, Committed, KafkaAdmin } from '../../kafka/consumer.ts';
-import type { LetterTally } from './letters.ts';
+import type { LetterCounter } from '../../kafka/letters/count.ts';
 import type { TopicStatus } from './shape.ts';
 
 export async function topicStatus(
   admin: KafkaAdmin,
-  tally: LetterTally,
   group: string,
   topics: readonly string[],
+  countLetters: LetterCounter,
   now: number,
 ): Promise<TopicStatus[]> {
   const existing = new Set(await admin.topics());
@@ -22,7 +22,7 @@ export async function topicStatus(
     admin.bounds([...consumed, ...letters]),
     consumed.length === 0 ? new Map<string, Committed>() : admin.committed(group, consumed),
   ]);
-  return Promise.all(topics.map((topic) => oneTopic(admin, tally, topic, bounds, committed, now)));
+  return Promise.all(topics.map((topic) => oneTopic(admin, topic, bounds, committed, countLetters, now)));
 }
 
 /** What a commit tells of: everything below its offset, and what its metadata lists above. */
@@ -35,15 +35,18 @@ function finishedOf(committed: Committed | undefined): number {
 
 async function oneTopic(
   admin: KafkaAdmin,
-  tally: LetterTally,
   topic: string,
   bounds: ReadonlyMap<string, Bounds>,
   committed: ReadonlyMap<string, Committed>,
+  countLetters: LetterCounter,
   now: number,
 ): Promise<TopicStatus> {
   const partitions = partitionsOf(bounds, topic);
   const letters = partitionsOf(bounds, letterTopic(topic));
   const finished = partitions.reduce((sum, [key]) => sum + finishedOf(committed.get(key)), 0);
+  const counts = await Promise.all(letters.map(([key, ends]) => countLetters(key, ends)));
+  const lettersEver =
+    letters.reduce((sum, [, { high }]) => sum + high, 0) - counts.reduce((sum, { others }) => sum + others, 0);
   const behind = new Map<string, number>();
   let lagRecords = 0;
   for (const [key, { low, high }] of partitions) {
@@ -57,21 +60,11 @@ async function oneTopic(
     exists: partitions.length > 0,
     lagRecords,
     lagSeconds: behind.size === 0 ? 0 : await ageOf(behind, (time) => admin.offsetsAt(topic, time), now),
-    ...(await outcomesOf(finished, letterTopic(topic), letters, tally)),
-  };
-}
-
-/** How the finished records have ended. */
-async function outcomesOf(finished: number, topic: string, letters: [string, Bounds][], tally: LetterTally) {
-  const gone = letters.reduce((sum, [, { low }]) => sum + low, 0);
-  const counts = await tally.count(topic, letters);
-  const held = counts?.held ?? letters.reduce((sum, [, { low, high }]) => sum + high - low, 0);
-  return {
     finishedRecords: finished,
-    completedRecords: Math.max(0, finished - gone - held),
-    deadLetters: counts?.waiting ?? held,
-    deadJobs: counts?.dead ?? null,
-    rejectedRecords: counts?.rejected ?? null,
+    completedRecords: Math.max(0, finished - lettersEver),
+    deadLetters: counts.reduce((sum, { waiting }) => sum + waiting, 0),
+    deadJobs: counts.reduce((sum, { dead }) => sum + dead, 0),
+    rejectedRecords: counts.reduce((sum, { rejected }) => sum + rejected, 0),
   };
 }
 

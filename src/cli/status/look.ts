@@ -5,6 +5,7 @@
 import { messageOf } from '../../errors.ts';
 import { DEFAULT_QUEUE } from '../../job/place.ts';
 import { createKafkaAdmin } from '../../kafka/admin.ts';
+import { createLetterCounter } from '../../kafka/letters/count.ts';
 import { createRecordReader } from '../../kafka/record-reader.ts';
 import { silentLog } from '../../log.ts';
 import { type Beacon, type HeardBeacon, isSilent, readBeacons } from '../../presence/beacons.ts';
@@ -14,7 +15,6 @@ import { connect, lastError, type Redis } from '../../redis/connection.ts';
 import { within } from '../../service.ts';
 import { type Config, DEFAULT_REDIS } from '../config/schema.ts';
 import { topicStatus } from './kafka.ts';
-import { LetterTally } from './letters.ts';
 import { countQueue, memoryOf } from './redis.ts';
 import { type PartitionStatus, type QueueStatus, type RedisStatus, SHAPE_VERSION, type Status } from './shape.ts';
 import { verdictOf } from './verdict.ts';
@@ -38,7 +38,7 @@ interface Detail {
 export function createObserver(config: Config): Observer {
   const admin = createKafkaAdmin(config.kafka, silentLog);
   const reader = createRecordReader(config.kafka, silentLog);
-  const tally = new LetterTally(reader);
+  const countLetters = createLetterCounter({ reader, admin });
   const servers = Object.entries(config.redis).map(([name, settings]) => createServer(name, settings));
 
   async function look(now: number): Promise<Status> {
@@ -50,7 +50,7 @@ export function createObserver(config: Config): Observer {
     const [topics, roles, losses] = await Promise.all([
       answer(
         `Kafka at ${config.kafka.brokers.join(', ')}`,
-        () => topicStatus(admin, tally, group, Object.keys(config.topics), now),
+        () => topicStatus(admin, group, Object.keys(config.topics), countLetters, now),
         unreachable,
       ),
       askMain(() => readBeacons(main.redis, group)),

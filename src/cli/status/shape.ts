@@ -17,12 +17,11 @@ export interface TopicStatus {
   readonly finishedRecords: number;
   /** Those that have no letter: at least so many. Letters that repeat, or are ahead of the commit, are taken off too. */
   readonly completedRecords: number;
-  /** Letters that `<topic>.dlq` still holds, and that nobody has replayed or purged. */
+  /** Letters that wait; those further back than the newest 5,000 records of a partition of `<topic>.dlq` all count. */
   readonly deadLetters: number;
-  /** Of the newest letters, those of jobs whose attempts are exhausted; null when they could not be read. */
-  readonly deadJobs: number | null;
-  /** Of the newest letters, those of records that could not become a job. */
-  readonly rejectedRecords: number | null;
+  /** Of the newest that wait, those of jobs whose attempts are exhausted, and of records that could not become a job. */
+  readonly deadJobs: number;
+  readonly rejectedRecords: number;
 }
 
 export interface RedisStatus {

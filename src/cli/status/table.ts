@@ -52,7 +52,7 @@ export function table({ verdict, topics, redis, queues, roles, losses, at }: Sta
 }
 
 function letters({ deadLetters, deadJobs, rejectedRecords }: TopicStatus): string | number {
-  if (deadLetters === 0 || deadJobs === null || rejectedRecords === null) return deadLetters;
+  if (deadLetters === 0) return deadLetters;
   return `${deadLetters}: ${deadJobs} dead, ${rejectedRecords} rejected`;
 }
 
