@@ -1,0 +1,97 @@
+/** The checker: reads the history of a run and says what was violated, and how long each kind of fault took to heal. */
+import type { Line } from '../history.ts';
+import { findAboveCeiling } from './ceiling.ts';
+import { findCreatedTwice } from './created-twice.ts';
+import type { Finding } from './findings.ts';
+import { findLost } from './lost.ts';
+import { rangesOf } from './metadata.ts';
+import { checkRecorded } from './recorded.ts';
+
+/** The shape that `--json` prints. */
+export interface Verdict {
+  readonly seed: number;
+  readonly minutes: number;
+  readonly faults: number;
+  readonly kinds: number;
+  readonly records: number;
+  readonly lost: number;
+  readonly createdTwice: number;
+  readonly rerunAfterFinished: number;
+  readonly committedTooFar: number;
+  /** Null until a topic asks for order. */
+  readonly outOfOrder: number | null;
+  readonly aboveCeiling: number;
+  /** Faults that did not heal in time, and expectations that were not met. */
+  readonly notHealed: number;
+  /** By stock workers, which cannot wait for a bridge: told, and no violation. */
+  readonly stockRerunAfterFinished: number;
+  /** Runs beyond the first that ended well. */
+  readonly runsAgain: number;
+  /** From the end of a fault until all that was produced before is done and no more waits than before; the longest. */
+  readonly recoverySeconds: Readonly<Record<string, number>>;
+}
+
+export interface Checked {
+  readonly verdict: Verdict;
+  readonly violations: Readonly<Record<string, readonly Finding[]>>;
+}
+
+export function check(history: readonly Line[]): Checked {
+  const run = history.find((line) => line.is === 'run');
+  if (run === undefined) throw new Error('the history has no line of its run');
+  const recorded = checkRecorded(history, run.commitEveryMs, rangesOf);
+  const violations = {
+    lost: findLost(history),
+    createdTwice: findCreatedTwice(history),
+    rerunAfterFinished: recorded.rerunAfterFinished,
+    committedTooFar: recorded.committedTooFar,
+    aboveCeiling: findAboveCeiling(history, run.closeAtBytes),
+    notHealed: findNotHealed(history),
+  };
+  const begun = history.filter((line) => line.is === 'fault' && line.step === 'begin');
+  const { seed, minutes } = run;
+  return {
+    violations,
+    verdict: {
+      seed,
+      minutes,
+      faults: begun.length,
+      kinds: new Set(begun.map((line) => line.is === 'fault' && line.kind)).size,
+      records: history.filter(({ is }) => is === 'acked').length,
+      lost: violations.lost.length,
+      createdTwice: violations.createdTwice.length,
+      rerunAfterFinished: violations.rerunAfterFinished.length,
+      committedTooFar: violations.committedTooFar.length,
+      outOfOrder: null,
+      aboveCeiling: violations.aboveCeiling.length,
+      notHealed: violations.notHealed.length,
+      stockRerunAfterFinished: recorded.stockRerunAfterFinished.length,
+      runsAgain: runsAgain(history),
+      recoverySeconds: recoverySeconds(history),
+    },
+  };
+}
+
+function findNotHealed(history: readonly Line[]): Finding[] {
+  return history.flatMap((line): Finding[] => {
+    if (line.is === 'fault' && line.step === 'stuck') return [{ what: `${line.kind} did not heal`, lines: [line] }];
+    if (line.is === 'expected' && !line.isMet) return [{ what: `not so: ${line.what}`, lines: [line] }];
+    return [];
+  });
+}
+
+function runsAgain(history: readonly Line[]): number {
+  const done = history.flatMap((line) =>
+    line.is === 'end' && line.outcome === 'done' ? [`${line.topic}/${line.partition}/${line.offset}`] : [],
+  );
+  return done.length - new Set(done).size;
+}
+
+function recoverySeconds(history: readonly Line[]): Record<string, number> {
+  const longest: Record<string, number> = {};
+  for (const line of history) {
+    if (line.is !== 'fault' || line.step !== 'recovered') continue;
+    longest[line.kind] = Math.max(longest[line.kind] ?? 0, line.seconds ?? 0);
+  }
+  return longest;
+}
