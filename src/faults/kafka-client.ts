@@ -1,5 +1,6 @@
-/** The kit's own Kafka client, which shares no code with Sluice's. */
+/** The kit's own Kafka client: nothing of what Sluice makes of its own is between it and Kafka. */
 import kafkajs from 'kafkajs';
+import { silenceTimeoutWarning } from '../kafka/client.ts';
 
 export interface KafkaAddress {
   readonly brokers: readonly string[];
@@ -10,6 +11,7 @@ export interface KafkaAddress {
 
 /** `retries` bounds how long it asks while no broker answers. */
 export function kafkaClient({ brokers, ssl, sasl }: KafkaAddress, retries: number): kafkajs.Kafka {
+  silenceTimeoutWarning();
   return new kafkajs.Kafka({
     clientId: 'sluice-faults',
     brokers: [...brokers],

@@ -18,7 +18,7 @@ import { CLOSE_AT_BYTES, openWorld, type World, type WorldOptions } from './worl
 /** Of the bridge: what was finished longer ago is recorded. */
 const COMMIT_EVERY_MS = 1_000;
 const LOOK_MS = 50;
-const HEALED_WITHIN_MS = 90_000;
+const PATIENCE_MS = 90_000;
 const SNAPSHOT_EVERY_MS = 8_000;
 const COMMITTED_WITHIN_MS = 30_000;
 /** In an undisturbed flow every record is done by then. */
@@ -35,6 +35,8 @@ export interface RunOptions extends WorldOptions {
   /** Fires to end early, in order. */
   readonly signal: AbortSignal;
   readonly tell: (text: string) => void;
+  /** A fault that has not healed by then never will. Default: 90 s. */
+  readonly patienceMs?: number;
   /** Given what ends everything at once, for a process that is ending. */
   readonly onOpen?: (killNow: () => void) => void;
 }
@@ -77,19 +79,20 @@ export function kindsFor({ only, ...options }: Pick<RunOptions, 'only' | 'mayFlu
   return only.length === 0 ? possible : possible.filter(({ name }) => only.includes(name));
 }
 
-async function warmUp({ fleet, bridge, host, stock, programs, progress }: World, { rate, signal }: RunOptions) {
+async function warmUp(world: World, { rate, signal, patienceMs = PATIENCE_MS }: RunOptions): Promise<void> {
+  const { fleet, bridge, host, stock, programs, progress } = world;
   await fleet.scale('bridge', BRIDGES, bridge);
   await fleet.scale('host', HOSTS, host);
   await fleet.scale('stock', 1, stock);
   await fleet.scale('producer', 1, () => ({ args: [programs.producer], env: {} }));
   const isFlowing = () => progress.acked > rate && progress.pendingOf(now() - USUAL_LATENCY_MS) === 0;
-  if (!(await until(isFlowing, HEALED_WITHIN_MS, signal)) && !signal.aborted) {
+  if (!(await until(isFlowing, patienceMs, signal)) && !signal.aborted) {
     throw new Error('the flow does not begin; see the logs beside the history');
   }
 }
 
 async function runRounds(rounds: readonly Round[], world: World, options: RunOptions): Promise<void> {
-  const { minutes, seed, signal, tell } = options;
+  const { minutes, seed, signal } = options;
   const random = createRandom(seed + 1);
   const endAt = now() + minutes * 60_000;
   let snapshotAt = 0;
@@ -100,7 +103,7 @@ async function runRounds(rounds: readonly Round[], world: World, options: RunOpt
       await world.redis.snapshot();
     }
     if (signal.aborted || now() > endAt) return;
-    await Promise.all(kinds.map((kind) => fault(kind, ++count, world, { random, tell })));
+    await Promise.all(kinds.map((kind) => fault(kind, ++count, world, random, options)));
   }
 }
 
@@ -108,14 +111,15 @@ async function fault(
   { name: kind, inject }: Kind,
   number: number,
   world: World,
-  { random, tell }: { random: () => number; tell: (text: string) => void },
+  random: () => number,
+  { tell, patienceMs = PATIENCE_MS }: RunOptions,
 ): Promise<void> {
   const { history } = world;
   const step = { is: 'fault', fault: number, kind } as const;
   history.append({ ...step, step: 'begin' });
   await inject(world, random);
   const { at } = history.append({ ...step, step: 'end' });
-  const healedAt = await flowing(world, at);
+  const healedAt = await flowing(world, at, patienceMs);
   const seconds = Math.round(((healedAt ?? now()) - at) / 100) / 10;
   history.append({ ...step, step: healedAt === undefined ? 'stuck' : 'recovered', seconds });
   const what = healedAt === undefined ? 'did not heal' : `healed in ${seconds} s`;
@@ -123,23 +127,23 @@ async function fault(
 }
 
 /** Since when all from before is done and nothing new waits for long; undefined when that does not come about. */
-async function flowing({ progress }: World, since: number): Promise<number | undefined> {
+async function flowing({ progress }: World, since: number, patienceMs: number): Promise<number | undefined> {
   let flowsSince: number | undefined;
   const isFlowing = () => {
     const isSo = progress.pendingOf(Math.max(since, now() - USUAL_LATENCY_MS)) === 0;
     flowsSince = isSo ? (flowsSince ?? now()) : undefined;
     return flowsSince !== undefined && now() - flowsSince > STEADY_MS;
   };
-  return (await until(isFlowing, HEALED_WITHIN_MS)) ? flowsSince : undefined;
+  return (await until(isFlowing, patienceMs)) ? flowsSince : undefined;
 }
 
 /** Nothing is produced any more: all of it gets finished, and the group says so. */
-async function finish(world: World, { signal }: RunOptions): Promise<void> {
+async function finish(world: World, { signal, patienceMs = PATIENCE_MS }: RunOptions): Promise<void> {
   const { produce, progress, history } = world;
   produce({ do: 'rate', rate: 0 });
-  await until(() => progress.pending === 0 && now() - progress.lastAckAt > 1_000, HEALED_WITHIN_MS);
+  await until(() => progress.pending === 0 && now() - progress.lastAckAt > 1_000, patienceMs);
   if (signal.aborted) return;
-  const deadline = now() + COMMITTED_WITHIN_MS;
+  const deadline = now() + Math.min(COMMITTED_WITHIN_MS, patienceMs);
   while (now() < deadline && (await lag(world)) > 0) await systemClock.sleep(LOOK_MS * 4);
   const left = await lag(world);
   history.append({ is: 'expected', what: `the group has committed everything (lag ${left})`, isMet: left === 0 });

@@ -1,6 +1,7 @@
 /** Every kind of fault. */
 import { BRIDGE_KINDS } from './bridge.ts';
 import { COLLECTOR_KINDS } from './collector.ts';
+import { HALTING_KINDS } from './halting.ts';
 import { KAFKA_KINDS } from './kafka.ts';
 import type { Kind } from './kind.ts';
 import { RECORD_KINDS } from './records.ts';
@@ -14,4 +15,5 @@ export const KINDS: readonly Kind[] = [
   ...KAFKA_KINDS,
   ...RECORD_KINDS,
   ...COLLECTOR_KINDS,
+  ...HALTING_KINDS,
 ];

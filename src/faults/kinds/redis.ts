@@ -12,6 +12,8 @@ const LOADS_MS = 2_500;
 const CUT_MS = 4_000;
 const SNAPSHOT_AGE_MS = 60_000;
 const FRESH_SNAPSHOT_AGE_MS = 3_000;
+/** Of the seconds that a long job takes. */
+const HELD_MS = 4_000;
 const BEHIND_MS = 4_000;
 /** More than fits below the gate's threshold. */
 const FLOOD_RECORDS = 8_000;
@@ -39,6 +41,17 @@ const LOST: readonly Kind[] = [
     needs: ['flushall'],
     does: 'FLUSHALL',
     inject: ({ redisWatch }) => redisWatch.wipe(),
+  },
+  {
+    name: 'redis-flushall-held',
+    area: 'redis',
+    needs: ['flushall'],
+    does: 'FLUSHALL while jobs of some seconds hold the commit back, and those above them are finished',
+    async inject({ redisWatch, produce, partitions }) {
+      for (let i = 0; i < partitions; i++) produce({ do: 'course', course: 'long' });
+      await systemClock.sleep(HELD_MS);
+      await redisWatch.wipe();
+    },
   },
   {
     name: 'redis-kill',

@@ -8,6 +8,7 @@ import { PROBE, type Probe } from './probe.ts';
 
 /** So few that a record which takes its host down each time dies within a minute. */
 const ATTEMPTS = 3;
+const LONG_MS = 6_000;
 
 /** `file` is the history. */
 export function probeWorker(file: string, queue: string): WorkerDefinition<Probe> {
@@ -33,7 +34,7 @@ function runOf({ id }: Probe, { source, attempt }: WorkerContext): Omit<RunLine,
 
 async function follow(probe: Probe, context: WorkerContext): Promise<Outcome | undefined> {
   const { signal, collector, attempt } = context;
-  await systemClock.sleep(probe.workMs ?? 0, signal);
+  await systemClock.sleep(probe.course === 'long' ? LONG_MS : (probe.workMs ?? 0), signal);
   // What was asked to stop did not run to its end.
   signal.throwIfAborted();
   if (probe.course === 'kill') process.kill(process.pid, 'SIGKILL');

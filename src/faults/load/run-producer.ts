@@ -116,7 +116,7 @@ function recordOf({ probe, key, isStock, delayMs }: DrawnProbe, { stockQueue }: 
 
 function courseOf(course: Course, count: number, { seed }: ProducerOptions, schemas: Schemas): Outgoing {
   const id = uuidOf(`${seed}/${course}/${count}`);
-  return { id, key: course, value: envelopeOf({ id, course }, schemas) };
+  return { id, key: `${course}-${count}`, value: envelopeOf({ id, course }, schemas) };
 }
 
 function envelopeOf(probe: Probe, schemas: Schemas, queue?: string, delayMs = 0): Buffer {
