@@ -35,8 +35,11 @@ export type Fact =
       readonly closeAtBytes: number;
       readonly commitEveryMs: number;
     }
-  /** Kafka has acked a record; `track` when its worker gives an event with the record's id to the collector. */
-  | ({ readonly is: 'acked'; readonly id: string; readonly track?: true } & Place)
+  /**
+   * Kafka has acked a record. `track`: its worker gives an event with the record's id to the collector. `isDoomed`: it
+   * has to end as a dead letter.
+   */
+  | ({ readonly is: 'acked'; readonly id: string; readonly track?: true; readonly isDoomed?: true } & Place)
   | RunLine
   /** The receiver took the event of a record. */
   | { readonly is: 'arrived'; readonly id: string }

@@ -2,7 +2,7 @@
 import type { Kind } from './kinds/kind.ts';
 import { createRandom } from './random.ts';
 
-const FAULTS_A_MINUTE = 4.5;
+const FAULTS_A_MINUTE = 5;
 const PAIRED_SHARE = 0.3;
 
 /** One fault, or two of different areas at once. */

@@ -53,6 +53,15 @@ describe('lost', () => {
   });
 });
 
+describe('given up', () => {
+  it('is a record that ended as a letter and was not doomed to', () => {
+    const doomed: Fact = { ...(acked(0) as Fact & { is: 'acked' }), isDoomed: true };
+    expect(check(history(doomed, letter(0, 0))).verdict).toMatchObject({ givenUp: 0, lost: 0 });
+    expect(check(history(acked(0), letter(0, 0))).verdict).toMatchObject({ givenUp: 1, lost: 0 });
+    expect(check(history(acked(0), ...ran(0), letter(0, 0))).verdict.givenUp).toBe(0);
+  });
+});
+
 describe('created twice', () => {
   it('is the same job twice in one history of Redis', () => {
     const { verdict, violations } = check(

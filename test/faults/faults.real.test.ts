@@ -54,7 +54,7 @@ function faults(only: readonly string[], minutes: number, env: Record<string, st
 }
 
 it('violates nothing in a short run', { timeout: 240_000 }, async () => {
-  const { verdict, violations } = await faults(KINDS, KINDS.length / 4.5);
+  const { verdict, violations } = await faults(KINDS, KINDS.length / 5);
   expect(verdict).toMatchObject({ lost: 0, createdTwice: 0, committedTooFar: 0, aboveCeiling: 0, notHealed: 0 });
   expect(violations.rerunAfterFinished).toEqual([]);
   expect(verdict.faults).toBe(KINDS.length);

@@ -3,7 +3,7 @@ import type { Line } from '../history.ts';
 import { findAboveCeiling } from './ceiling.ts';
 import { findCreatedTwice } from './created-twice.ts';
 import type { Finding } from './findings.ts';
-import { findLost } from './lost.ts';
+import { findGivenUp, findLost } from './lost.ts';
 import { rangesOf } from './metadata.ts';
 import { checkRecorded } from './recorded.ts';
 
@@ -21,6 +21,8 @@ export interface Verdict {
   /** Null until a topic asks for order. */
   readonly outOfOrder: number | null;
   readonly aboveCeiling: number;
+  /** Dead letters of records that nothing is wrong with. */
+  readonly givenUp: number;
   /** Faults that did not heal in time, and expectations that were not met. */
   readonly notHealed: number;
   /** By stock workers, which cannot wait for a bridge: told, and no violation. */
@@ -46,6 +48,7 @@ export function check(history: readonly Line[]): Checked {
     rerunAfterFinished: recorded.rerunAfterFinished,
     committedTooFar: recorded.committedTooFar,
     aboveCeiling: findAboveCeiling(history, run.closeAtBytes),
+    givenUp: findGivenUp(history),
     notHealed: findNotHealed(history),
   };
   const begun = history.filter((line) => line.is === 'fault' && line.step === 'begin');
@@ -64,6 +67,7 @@ export function check(history: readonly Line[]): Checked {
       committedTooFar: violations.committedTooFar.length,
       outOfOrder: null,
       aboveCeiling: violations.aboveCeiling.length,
+      givenUp: violations.givenUp.length,
       notHealed: violations.notHealed.length,
       stockRerunAfterFinished: recorded.stockRerunAfterFinished.length,
       runsAgain: runsAgain(history),

@@ -5,6 +5,10 @@ import type { Kind } from './kind.ts';
 
 /** Beyond the locks of its jobs, so that others run them. */
 const STOPPED_MS = 12_000;
+/** Spread over the hosts. */
+const LONG_JOBS = 6;
+const TAKEN_AFTER_MS = 1_000;
+const LOOK_MS = 50;
 const SHIFT_MS = 3_600_000;
 const SHIFTED_FOR_MS = 5_000;
 
@@ -17,18 +21,27 @@ async function signal({ fleet }: World, role: string, drawn: number, name: NodeJ
   await ended;
 }
 
+/** Jobs that run for seconds, so that some are running. */
+async function whileBusy({ produce, progress }: World, done: () => Promise<void>): Promise<void> {
+  const before = progress.acked;
+  for (let i = 0; i < LONG_JOBS; i++) produce({ do: 'course', course: 'long' });
+  while (progress.acked < before + LONG_JOBS) await systemClock.sleep(LOOK_MS);
+  await systemClock.sleep(TAKEN_AFTER_MS);
+  await done();
+}
+
 export const WORKER_KINDS: readonly Kind[] = [
   {
     name: 'worker-kill',
     area: 'worker',
     does: 'kill -9 of a worker host with jobs running',
-    inject: (world, random) => signal(world, 'host', random(), 'SIGKILL'),
+    inject: (world, random) => whileBusy(world, () => signal(world, 'host', random(), 'SIGKILL')),
   },
   {
     name: 'worker-stop',
     area: 'worker',
     does: 'SIGTERM to a worker host with jobs running',
-    inject: (world, random) => signal(world, 'host', random(), 'SIGTERM'),
+    inject: (world, random) => whileBusy(world, () => signal(world, 'host', random(), 'SIGTERM')),
   },
   {
     name: 'worker-freeze',

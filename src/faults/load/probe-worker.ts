@@ -9,6 +9,8 @@ import { PROBE, type Probe } from './probe.ts';
 /** So few that a record which takes its host down each time dies within a minute. */
 const ATTEMPTS = 3;
 const LONG_MS = 6_000;
+/** An event that is sent again is the same in all but the time of sending; the receiver insists on it. */
+const CREATED_AT = '1767603600000';
 
 /** `file` is the history. */
 export function probeWorker(file: string, queue: string): WorkerDefinition<Probe> {
@@ -40,7 +42,7 @@ async function follow(probe: Probe, context: WorkerContext): Promise<Outcome | u
   if (probe.course === 'kill') process.kill(process.pid, 'SIGKILL');
   if (probe.course === 'dead') return dead('as the probe says');
   if (probe.course === 'retry' && attempt === 1) return retry('as the probe says');
-  if (probe.track) await collector.track({ e: 'pv', url: `https://faults.example/${probe.id}` });
+  if (probe.track) await collector.track({ e: 'pv', dtm: CREATED_AT, url: `https://faults.example/${probe.id}` });
   signal.throwIfAborted();
   return undefined;
 }

@@ -48,7 +48,11 @@ interface Outgoing {
   readonly key: string;
   readonly value: Buffer | null;
   readonly track?: true;
+  /** It cannot end but as a dead letter. */
+  readonly isDoomed?: true;
 }
+
+const DOOMED = { isDoomed: true } as const;
 
 /** Runs until its process ends; `onCommand` is given what takes commands. */
 export async function runProducer(
@@ -94,9 +98,17 @@ export async function runProducer(
     );
     const answer = await producer.send({ topic: options.topic, acks: -1, messages }).catch(() => []);
     for (const { partition, baseOffset } of answer) {
-      for (const [i, { id, track }] of (byPartition.get(partition) ?? []).entries()) {
+      for (const [i, { id, track, isDoomed }] of (byPartition.get(partition) ?? []).entries()) {
         const offset = Number(baseOffset) + i;
-        history.append({ is: 'acked', id, topic: options.topic, partition, offset, ...(track && { track }) });
+        history.append({
+          is: 'acked',
+          id,
+          topic: options.topic,
+          partition,
+          offset,
+          ...(track && { track }),
+          ...(isDoomed && { isDoomed }),
+        });
       }
     }
   }
@@ -111,12 +123,18 @@ async function connected(kafka: KafkaAddress): Promise<Producer> {
 
 function recordOf({ probe, key, isStock, delayMs }: DrawnProbe, { stockQueue }: ProducerOptions, schemas: Schemas) {
   const value = envelopeOf(probe, schemas, isStock ? stockQueue : undefined, delayMs);
-  return { id: probe.id, key, value, ...(probe.track && { track: true as const }) };
+  const isDoomed = probe.course === 'dead';
+  return { id: probe.id, key, value, ...(probe.track && { track: true as const }), ...(isDoomed && DOOMED) };
 }
 
 function courseOf(course: Course, count: number, { seed }: ProducerOptions, schemas: Schemas): Outgoing {
   const id = uuidOf(`${seed}/${course}/${count}`);
-  return { id, key: `${course}-${count}`, value: envelopeOf({ id, course }, schemas) };
+  return {
+    id,
+    key: `${course}-${count}`,
+    value: envelopeOf({ id, course }, schemas),
+    ...(course === 'kill' && DOOMED),
+  };
 }
 
 function envelopeOf(probe: Probe, schemas: Schemas, queue?: string, delayMs = 0): Buffer {
@@ -134,5 +152,5 @@ function poisonOf(poison: Poison, name: string): Outgoing {
     big: () => Buffer.alloc(BIG_BYTES, 0xff),
     'wrong-type': () => Buffer.from(encodeEnvelope({ type: 'sluice.faults.v1.Nobody', payload: Buffer.from(name) })),
   };
-  return { id: uuidOf(name), key: poison, value: values[poison]() };
+  return { id: uuidOf(name), key: poison, value: values[poison](), ...DOOMED };
 }

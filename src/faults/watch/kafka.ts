@@ -10,6 +10,14 @@ import { type KafkaAddress, kafkaClient } from '../kafka-client.ts';
 
 const LOOK_MS = 200;
 const STOP_MS = 3_000;
+/** Soon back after the broker was away. The session is the shortest that brokers take by themselves. */
+const READER = {
+  sessionTimeout: 6_000,
+  heartbeatInterval: 500,
+  rebalanceTimeout: 3_000,
+  maxWaitTimeInMs: 250,
+  retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 1_000 },
+};
 
 export interface KafkaWatchOptions {
   readonly kafka: KafkaAddress;
@@ -29,7 +37,7 @@ export async function watchKafka(options: KafkaWatchOptions): Promise<KafkaWatch
   const { kafka, groupId, letterTopic } = options;
   const client = kafkaClient(kafka, 3);
   const admin = client.admin();
-  const reader = client.consumer({ groupId: `${groupId}-letters`, retry: { retries: 100 } });
+  const reader = client.consumer({ groupId: `${groupId}-letters`, ...READER });
   await Promise.all([admin.connect(), reader.connect()]);
   await readLetters(reader, letterTopic, options.history);
   const stopping = new AbortController();
