@@ -77,6 +77,12 @@ describe('a broken rule is found', () => {
     expect(verdict.lost).toBe(0);
   });
 
+  it('the finished ranges: jobs run again that Kafka knew to be finished', { timeout: 120_000 }, async () => {
+    const { verdict } = await broken('metadata', 'everything-kill');
+    expect(verdict.rerunAfterFinished).toBeGreaterThan(0);
+    expect(verdict).toMatchObject({ lost: 0, createdTwice: 0, committedTooFar: 0 });
+  });
+
   it('the settle step: commits go too far', { timeout: 120_000 }, async () => {
     const { verdict } = await broken('settle', 'bridge-stop');
     expect(verdict.committedTooFar).toBeGreaterThan(0);

@@ -24,12 +24,16 @@ const RULES = {
       ['if last <= enqueued then return', 'if false then return'],
     ],
     'bridge/held-partition.ts': [
-      ['Math.max(committed, Math.min(...this.shards.map(({ acked }) => acked)) + 1)', 'committed'],
+      ['this.position = Math.max(this.committed, this.acked + 1);', 'this.position = this.committed;'],
     ],
+  },
+  // What the metadata lists as finished is forgotten.
+  metadata: {
+    'bridge/assignment.ts': [['known ?? NOTHING_KNOWN)', '{ ...(known ?? NOTHING_KNOWN), finished: [] })']],
   },
   // A job that is not finished counts as finished.
   settle: {
-    'bridge/settle.ts': [['addExcept(reply.from, reply.end, reply.unsettled)', 'add(reply.from, reply.end)']],
+    'bridge/settle.ts': [['finished.addExcept(from, end, unsettled);', 'finished.add(from, end);']],
   },
 };
 

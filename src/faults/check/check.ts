@@ -4,7 +4,6 @@ import { findAboveCeiling } from './ceiling.ts';
 import { findCreatedTwice } from './created-twice.ts';
 import type { Finding } from './findings.ts';
 import { findGivenUp, findLost } from './lost.ts';
-import { rangesOf } from './metadata.ts';
 import { checkRecorded } from './recorded.ts';
 
 /** The shape that `--json` prints. */
@@ -41,7 +40,7 @@ export interface Checked {
 export function check(history: readonly Line[]): Checked {
   const run = history.find((line) => line.is === 'run');
   if (run === undefined) throw new Error('the history has no line of its run');
-  const recorded = checkRecorded(history, run.commitEveryMs, rangesOf);
+  const recorded = checkRecorded(history, run.commitEveryMs);
   const violations = {
     lost: findLost(history),
     createdTwice: findCreatedTwice(history),

@@ -6,7 +6,9 @@
 import { type Line, type Place, placeKey, type RunLine } from '../history.ts';
 import type { Finding } from './findings.ts';
 import { isFinish } from './lost.ts';
+import { finishedAbove, type Span } from './metadata.ts';
 
+type Acked = Line & { is: 'acked' };
 type Committed = Line & { is: 'committed' };
 
 export interface Recorded {
@@ -16,37 +18,38 @@ export interface Recorded {
   readonly stockRerunAfterFinished: readonly Finding[];
 }
 
-/** `rangesOf` reads the finished ranges [start, end) out of a commit's metadata. */
-export function checkRecorded(
-  history: readonly Line[],
-  commitEveryMs: number,
-  rangesOf: (metadata: string) => readonly (readonly [number, number])[],
-): Recorded {
+export function checkRecorded(history: readonly Line[], commitEveryMs: number): Recorded {
   const acked = ackedByPartition(history);
   const letters = new Map(
     history.flatMap((line) => (line.is === 'letter' ? [[placeKey(line), line.letter] as const] : [])),
   );
   const ends = new Set<string>();
   const recorded = new Map<string, Committed>();
+  const committedUpTo = new Map<string, number>();
   const committedTooFar: Finding[] = [];
   const reruns: Finding[] = [];
 
-  /** Which of the acked records that this commit is the first to speak of are not finished. */
+  /** The records that this commit speaks of, and the last one below it did not. */
+  function* newIn(commit: Committed): Generator<Acked> {
+    const partition = partitionOf(commit);
+    const below: Span = [committedUpTo.get(partition) ?? 0, commit.offset];
+    committedUpTo.set(partition, Math.max(...below));
+    for (const [start, end] of [below, ...finishedAbove(commit.offset, commit.metadata)]) {
+      for (let offset = start; offset < end; offset++) {
+        const line = acked.get(partition)?.get(offset);
+        if (line !== undefined && !recorded.has(placeKey(line))) yield line;
+      }
+    }
+  }
+
   function take(commit: Committed): void {
-    const offsets = acked.get(partitionOf(commit)) ?? [];
-    const ranges = [[0, commit.offset] as const, ...rangesOf(commit.metadata)];
-    for (const line of offsets) {
+    for (const line of newIn(commit)) {
       const key = placeKey(line);
-      if (recorded.has(key) || !ranges.some(([start, end]) => line.offset >= start && line.offset < end)) continue;
       recorded.set(key, commit);
       const hasLetter = (letters.get(key) ?? Number.POSITIVE_INFINITY) < commit.letters;
       if (ends.has(key) || hasLetter) continue;
       committedTooFar.push({ what: `${key} is recorded as finished, and is not`, lines: [line, commit] });
     }
-    acked.set(
-      partitionOf(commit),
-      offsets.filter((line) => !recorded.has(placeKey(line))),
-    );
   }
 
   function rerun(run: Line & RunLine): void {
@@ -69,9 +72,16 @@ function ofHost(reruns: readonly Finding[], host: RunLine['host']): Finding[] {
   return reruns.filter(({ lines }) => lines.some((line) => line.is === 'start' && line.host === host));
 }
 
-function ackedByPartition(history: readonly Line[]): Map<string, (Line & Place)[]> {
-  const lines = history.filter((line) => line.is === 'acked');
-  return Map.groupBy(lines, partitionOf);
+/** By partition, then by offset. */
+function ackedByPartition(history: readonly Line[]): Map<string, Map<number, Acked>> {
+  const byPartition = new Map<string, Map<number, Acked>>();
+  for (const line of history) {
+    if (line.is !== 'acked') continue;
+    const partition = partitionOf(line);
+    const byOffset = byPartition.get(partition) ?? new Map<number, Acked>();
+    byPartition.set(partition, byOffset.set(line.offset, line));
+  }
+  return byPartition;
 }
 
 function partitionOf({ topic, partition }: Place): string {

@@ -34,6 +34,12 @@ async function whileSet({ redisWatch }: World, name: string, value: string, ms: 
   await redisWatch.redis.config('SET', name, before);
 }
 
+/** Jobs of some seconds run in most partitions; those above them get finished, as the metadata of the commits says. */
+async function holdCommits({ produce, partitions }: World): Promise<void> {
+  for (let i = 0; i < partitions * 2; i++) produce({ do: 'course', course: 'long' });
+  await systemClock.sleep(HELD_MS);
+}
+
 const LOST: readonly Kind[] = [
   {
     name: 'redis-flushall',
@@ -46,11 +52,10 @@ const LOST: readonly Kind[] = [
     name: 'redis-flushall-held',
     area: 'redis',
     needs: ['flushall'],
-    does: 'FLUSHALL while jobs of some seconds hold the commit back, and those above them are finished',
-    async inject({ redisWatch, produce, partitions }) {
-      for (let i = 0; i < partitions; i++) produce({ do: 'course', course: 'long' });
-      await systemClock.sleep(HELD_MS);
-      await redisWatch.wipe();
+    does: 'FLUSHALL while long jobs hold the commit back, and those above them are finished',
+    async inject(world) {
+      await holdCommits(world);
+      await world.redisWatch.wipe();
     },
   },
   {
@@ -221,6 +226,7 @@ const ALL: readonly Kind[] = [
     needs: SERVER,
     does: 'kill -9 of all Sluice processes and of Redis at once; Redis starts empty',
     async inject(world) {
+      await holdCommits(world);
       await own(world).killEmpty(async () => {
         for (const role of ['bridge', 'host', 'stock']) {
           for (const member of world.fleet.of(role)) member.kill('SIGKILL');
