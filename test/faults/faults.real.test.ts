@@ -72,7 +72,7 @@ describe('a broken rule is found', () => {
   });
 
   it('the skip: jobs are created twice', { timeout: 120_000 }, async () => {
-    const { verdict } = await broken('skip', 'bridge-kill');
+    const { verdict } = await broken('skip', 'bridges-all-kill');
     expect(verdict.createdTwice).toBeGreaterThan(0);
     expect(verdict.lost).toBe(0);
   });

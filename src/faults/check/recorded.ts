@@ -20,9 +20,7 @@ export interface Recorded {
 
 export function checkRecorded(history: readonly Line[], commitEveryMs: number): Recorded {
   const acked = ackedByPartition(history);
-  const letters = new Map(
-    history.flatMap((line) => (line.is === 'letter' ? [[placeKey(line), line.letter] as const] : [])),
-  );
+  const letters = firstLetters(history);
   const ends = new Set<string>();
   const recorded = new Map<string, Committed>();
   const committedUpTo = new Map<string, number>();
@@ -70,6 +68,14 @@ export function checkRecorded(history: readonly Line[], commitEveryMs: number): 
 
 function ofHost(reruns: readonly Finding[], host: RunLine['host']): Finding[] {
   return reruns.filter(({ lines }) => lines.some((line) => line.is === 'start' && line.host === host));
+}
+
+/** Letters may repeat after a loss of Redis; the first is what counts. */
+function firstLetters(history: readonly Line[]): Map<string, number> {
+  const letters = new Map<string, number>();
+  for (const line of history)
+    if (line.is === 'letter') letters.set(placeKey(line), letters.get(placeKey(line)) ?? line.letter);
+  return letters;
 }
 
 /** By partition, then by offset. */
