@@ -12,6 +12,7 @@ import { KINDS } from '../src/faults/kinds/kinds.ts';
 import { kindsFor, runFaults } from '../src/faults/run.ts';
 import { startBroker } from './broker.ts';
 import { type FaultsOptions, readOptions, USAGE } from './options.ts';
+import { writeTable } from './table.ts';
 
 async function main(options: FaultsOptions): Promise<number> {
   if (options.list) {
@@ -47,6 +48,7 @@ async function run(options: FaultsOptions): Promise<number> {
     onOpen: (killNow) => void process.once('exit', killNow),
   });
   await broker.kill();
+  if (options.report !== undefined) writeTable(options.report, checked.verdict);
   const code = show(checked, options);
   if (code === 0 && options.dir === undefined) rmSync(dir, { recursive: true, force: true });
   else note(`history and logs are kept: ${dir}`);

@@ -13,7 +13,7 @@ import { KINDS } from './kinds/kinds.ts';
 import { HOSTS } from './kinds/worker.ts';
 import { createRandom } from './random.ts';
 import { planRounds, type Round } from './schedule.ts';
-import { CLOSE_AT_BYTES, openWorld, type World, type WorldOptions } from './world.ts';
+import { openWorld, type World, type WorldOptions } from './world.ts';
 
 /** Of the bridge: what was finished longer ago is recorded. */
 const COMMIT_EVERY_MS = 1_000;
@@ -49,7 +49,8 @@ export async function runFaults(options: RunOptions): Promise<Checked> {
   const updating = setInterval(() => world.progress.update(), LOOK_MS);
   try {
     const { seed, minutes } = options;
-    world.history.append({ is: 'run', seed, minutes, closeAtBytes: CLOSE_AT_BYTES, commitEveryMs: COMMIT_EVERY_MS });
+    const { closeAtBytes } = world;
+    world.history.append({ is: 'run', seed, minutes, closeAtBytes, commitEveryMs: COMMIT_EVERY_MS });
     await warmUp(world, options);
     await runRounds(rounds, world, options);
     await finish(world, options);

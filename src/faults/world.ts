@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SluiceError } from '../errors.ts';
 import { Fleet, type Member, type Program } from './fleet.ts';
 import { type History, openHistory } from './history.ts';
 import { type KafkaAddress, kafkaClient } from './kafka-client.ts';
@@ -13,6 +14,7 @@ import type { Command } from './load/run-producer.ts';
 import { LocalRedis, startLocalServer } from './local-redis.ts';
 import { type Programs, writePrograms } from './programs.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
+import { cleanUp, usedBytes } from './strangers.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 import { type KafkaWatch, watchKafka } from './watch/kafka.ts';
 import { Progress } from './watch/progress.ts';
@@ -24,8 +26,9 @@ const QUEUE = 'probes';
 const STOCK_QUEUE = 'stock-probes';
 /** Short, so that a killed bridge is missed soon. */
 const SESSION_TIMEOUT_MS = 3_000;
-export const CLOSE_AT_BYTES = 10 * 1_048_576;
-const OPEN_AT_BYTES = 8 * 1_048_576;
+/** Above what Redis holds already, where others use it too. */
+const CLOSE_ABOVE_BYTES = 10 * 1_048_576;
+const OPEN_ABOVE_BYTES = 8 * 1_048_576;
 
 /** A broker that the kit may kill and start again, on the same address with the same data. */
 export interface BrokerControl {
@@ -69,6 +72,8 @@ export interface World {
   readonly toRedis: { readonly bridges: TcpProxy; readonly workers: TcpProxy } | undefined;
   readonly toKafka: readonly KafkaProxy[];
   partitions: number;
+  /** The gate's threshold. */
+  readonly closeAtBytes: number;
   bridge(index?: number): Program;
   host(): Program;
   stock(): Program;
@@ -95,7 +100,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const bridgesUrl = throughProxy(redisUrl, toRedis?.bridges);
   const workersUrl = throughProxy(redisUrl, toRedis?.workers);
 
-  const fleet = new Fleet({ dir, history, env });
+  const fleet = new Fleet({ dir, history, env: withoutSettings(env) });
   const receiver = await startReceiver({ onEvent: (id) => void history.append({ is: 'arrived', id }) });
   const programs = writePrograms({
     dir,
@@ -107,8 +112,10 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const kafkaWatch = await watchKafka({ kafka, groupId, topic, letterTopic: `${topic}.dlq`, history });
   const bridges = () => fleet.of('bridge').length;
   const redisWatch = new RedisWatch({ url: redisUrl, prefix, queues: [QUEUE, STOCK_QUEUE], history, bridges });
+  const baseBytes = server === undefined ? await usedBytes(redisWatch.redis, `${prefix}:${QUEUE}:meta`) : 0;
   await redisWatch.begin();
   const networks = toRedis === undefined ? [] : [toRedis.bridges, toRedis.workers];
+  const closeAtBytes = baseBytes + CLOSE_ABOVE_BYTES;
   const redis = server && new LocalRedis({ server, networks, watch: redisWatch });
 
   function sluice(args: readonly string[], own: Readonly<Record<string, string>>): Program {
@@ -116,7 +123,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     const settings = {
       COLLECTOR_URL: receiver.url,
       SLUICE_REDIS__MAIN__PREFIX: prefix,
-      SLUICE_REDIS__MAIN__GATE: JSON.stringify({ closeAt: CLOSE_AT_BYTES, openAt: OPEN_AT_BYTES }),
+      SLUICE_REDIS__MAIN__GATE: JSON.stringify({ closeAt: closeAtBytes, openAt: baseBytes + OPEN_ABOVE_BYTES }),
       SLUICE_KAFKA__SESSION_TIMEOUT_MS: String(SESSION_TIMEOUT_MS),
       SLUICE_WORKERS: programs.workers,
       SLUICE_LOG__LEVEL: 'info',
@@ -152,6 +159,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     toRedis,
     toKafka,
     partitions: PARTITIONS,
+    closeAtBytes,
     bridge: (index = 0) =>
       sluice(['bridge'], placed(topic, groupId, toKafka[index % toKafka.length]?.brokers ?? kafka.brokers, bridgesUrl)),
     host: () => sluice(['work'], placed(topic, groupId, kafka.brokers, workersUrl)),
@@ -162,6 +170,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     },
     async close() {
       await fleet.stop();
+      if (server === undefined) await cleanUp(world, prefix).catch(() => undefined);
       await Promise.all([kafkaWatch.stop(), redisWatch.stop(), receiver.stop()]);
       await Promise.all([...networks.map((network) => network.stop()), ...toKafka.map((network) => network.stop())]);
       await redis?.stop();
@@ -181,10 +190,16 @@ export function pick(members: readonly Member[], drawn: number): Member {
   return member;
 }
 
+/** Settings of the product that the caller's environment may hold, and that are not meant for this. */
+function withoutSettings(env: WorldOptions['env']): WorldOptions['env'] {
+  const isSetting = /^(SLUICE_(?!TEST_)|KAFKA_BROKERS|REDIS_URL|COLLECTOR_URL)/;
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !isSetting.test(name)));
+}
+
 async function makeTopics(kafka: KafkaAddress, topic: string): Promise<void> {
   const admin = kafkaClient(kafka, 5).admin();
   await admin.connect();
-  await admin.createTopics({
+  const isMade = await admin.createTopics({
     waitForLeaders: true,
     topics: [
       { topic, numPartitions: PARTITIONS },
@@ -192,6 +207,8 @@ async function makeTopics(kafka: KafkaAddress, topic: string): Promise<void> {
     ],
   });
   await admin.disconnect();
+  if (!isMade)
+    throw new SluiceError('UNFIT', `the topic ${topic} or its dead-letter topic exists; choose another prefix`);
 }
 
 async function openNetworks(redisUrl: string) {

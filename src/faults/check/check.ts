@@ -8,6 +8,8 @@ import { checkRecorded } from './recorded.ts';
 
 /** The shape that `--json` prints. */
 export interface Verdict {
+  /** Of the shape; a change of meaning raises it. */
+  readonly version: 1;
   readonly seed: number;
   readonly minutes: number;
   readonly faults: number;
@@ -55,6 +57,7 @@ export function check(history: readonly Line[]): Checked {
   return {
     violations,
     verdict: {
+      version: 1,
       seed,
       minutes,
       faults: begun.length,

@@ -4,7 +4,7 @@ import type { Checked } from './check.ts';
 const SHOWN_OF_EACH = 5;
 
 export function reportLines({ verdict, violations }: Checked): string[] {
-  const { recoverySeconds, ...counts } = verdict;
+  const { recoverySeconds, version: _, ...counts } = verdict;
   return [
     ...Object.entries(counts).map(([name, value]) => `${name.padEnd(26)}${value ?? 'not asked for'}`),
     '',
