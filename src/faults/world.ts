@@ -183,7 +183,13 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return world;
 }
 
-/** The first process of each role that a fault is done to, chosen by a number from 0 to 1. */
+/** For kinds that need it; others are not offered where it is not the kit's own. */
+export function ownRedis({ redis }: World): LocalRedis {
+  if (redis === undefined) throw new Error('this Redis is not the own one');
+  return redis;
+}
+
+/** The process of a role that a fault is done to, chosen by a number from 0 to 1. */
 export function pick(members: readonly Member[], drawn: number): Member {
   const member = members[Math.floor(drawn * members.length)];
   if (member === undefined) throw new Error('no process of this role is running');

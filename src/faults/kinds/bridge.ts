@@ -6,6 +6,7 @@ import type { Kind } from './kind.ts';
 /** Beyond the session's timeout: the group goes on without the stopped one. */
 const ZOMBIE_MS = 6_000;
 const STORM_STEP_MS = 1_500;
+const DEPLOY_STEP_MS = 1_000;
 const SHIFT_MS = 3_600_000;
 const SHIFTED_FOR_MS = 5_000;
 
@@ -84,6 +85,19 @@ export const BRIDGE_KINDS: readonly Kind[] = [
       const members = fleet.of('bridge');
       for (const member of members) member.kill('SIGKILL');
       await Promise.all(members.map(({ ended }) => ended));
+    },
+  },
+  {
+    name: 'rolling-deploy',
+    area: 'everything',
+    does: 'SIGTERM to every process, one after the other',
+    async inject({ fleet }) {
+      for (const member of ['bridge', 'host', 'stock'].flatMap((role) => fleet.of(role))) {
+        const { ended } = member;
+        member.kill('SIGTERM');
+        await ended;
+        await systemClock.sleep(DEPLOY_STEP_MS);
+      }
     },
   },
 ];

@@ -9,6 +9,7 @@ import type { Kind } from './kind.ts';
 
 const RECORDS = 10;
 const DELETED_TO = 15;
+const RESET_TO = 3;
 const SOON_MS = 30_000;
 const LOOK_MS = 200;
 const HALTED = /partition halted; an operator has to decide/;
@@ -92,6 +93,20 @@ export const HALTING_KINDS: readonly Kind[] = [
         const topics = [{ topic, numPartitions: 1 }];
         await soon(() => admin.createTopics({ waitForLeaders: true, topics }));
         await produce();
+      }),
+  },
+  {
+    name: 'offsets-reset',
+    area: 'everything',
+    isLast: true,
+    does: "somebody resets the group's offsets by another tool: its partition halts",
+    inject: (world) =>
+      halting(world, 'offsets-reset', async ({ topic }) => {
+        const partitions = [{ partition: 0, offset: String(RESET_TO) }];
+        await soon(async () => {
+          await world.kafkaWatch.admin.setOffsets({ groupId: topic, topic, partitions });
+          return true;
+        });
       }),
   },
 ];

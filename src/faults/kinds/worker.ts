@@ -73,6 +73,14 @@ export const WORKER_KINDS: readonly Kind[] = [
     inject: (world) => signal(world, 'stock', 0, 'SIGKILL'),
   },
   {
+    name: 'worker-blocked',
+    area: 'worker',
+    does: "a job keeps its host's event loop busy for longer than locks last",
+    async inject({ produce }) {
+      produce({ do: 'course', course: 'block' });
+    },
+  },
+  {
     name: 'record-kills-host',
     area: 'worker',
     does: 'a record that takes its worker process down each time',

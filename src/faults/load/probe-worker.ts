@@ -9,6 +9,8 @@ import { PROBE, type Probe } from './probe.ts';
 /** So few that a record which takes its host down each time dies within a minute. */
 const ATTEMPTS = 3;
 const LONG_MS = 6_000;
+/** Longer than the lock of a job. */
+const BLOCK_MS = 10_000;
 /** An event that is sent again is the same in all but the time of sending; the receiver insists on it. */
 const CREATED_AT = '1767603600000';
 
@@ -36,6 +38,7 @@ function runOf({ id }: Probe, { source, attempt }: WorkerContext): Omit<RunLine,
 
 async function follow(probe: Probe, context: WorkerContext): Promise<Outcome | undefined> {
   const { signal, collector, attempt } = context;
+  if (probe.course === 'block') blockFor(BLOCK_MS);
   await systemClock.sleep(probe.course === 'long' ? LONG_MS : (probe.workMs ?? 0), signal);
   // What was asked to stop did not run to its end.
   signal.throwIfAborted();
@@ -45,4 +48,9 @@ async function follow(probe: Probe, context: WorkerContext): Promise<Outcome | u
   if (probe.track) await collector.track({ e: 'pv', dtm: CREATED_AT, url: `https://faults.example/${probe.id}` });
   signal.throwIfAborted();
   return undefined;
+}
+
+function blockFor(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
 }

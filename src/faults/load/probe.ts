@@ -3,7 +3,7 @@ import { uuidOf } from './uuid.ts';
 
 export const PROBE = 'sluice.faults.v1.Probe';
 
-export type Course = 'done' | 'retry' | 'dead' | 'kill' | 'long';
+export type Course = 'done' | 'retry' | 'dead' | 'kill' | 'long' | 'block';
 
 /** proto3 JSON of probe.proto. */
 export interface Probe {
