@@ -49,6 +49,8 @@ export type Fact =
       readonly kind: string;
       readonly step: FaultStep;
       readonly seconds?: number;
+      /** Other kinds that are under way at the same time. */
+      readonly beside?: readonly string[];
     }
   /** What the group has committed; `letters`: end of the dead-letter topic, read after the commit. */
   | ({ readonly is: 'committed'; readonly metadata: string; readonly letters: number } & Place)

@@ -104,19 +104,22 @@ async function runRounds(rounds: readonly Round[], world: World, options: RunOpt
       await world.redis.snapshot();
     }
     if (signal.aborted || now() > endAt) return;
-    await Promise.all(kinds.map((kind) => fault(kind, ++count, world, random, options)));
+    const names = kinds.map(({ name }) => name);
+    await Promise.all(kinds.map((kind) => fault(kind, ++count, names, world, random, options)));
   }
 }
 
 async function fault(
   { name: kind, inject }: Kind,
   number: number,
+  names: readonly string[],
   world: World,
   random: () => number,
   { tell, patienceMs = PATIENCE_MS }: RunOptions,
 ): Promise<void> {
   const { history } = world;
-  const step = { is: 'fault', fault: number, kind } as const;
+  const beside = names.filter((name) => name !== kind);
+  const step = { is: 'fault', fault: number, kind, ...(beside.length > 0 && { beside }) } as const;
   history.append({ ...step, step: 'begin' });
   await inject(world, random);
   const { at } = history.append({ ...step, step: 'end' });

@@ -157,6 +157,15 @@ describe('the verdict', () => {
     expect(verdict).toMatchObject({ faults: 3, kinds: 2, outOfOrder: null, recoverySeconds: { a: 3, b: 1 } });
   });
 
+  it('tells the recovery of a kind as it is alone, where it ever was', () => {
+    const healed = (kind: string, seconds: number, beside?: string[]): Fact => ({
+      ...{ is: 'fault', fault: 1, kind, step: 'recovered', seconds },
+      ...(beside && { beside }),
+    });
+    const { verdict } = check(history(healed('a', 2), healed('a', 40, ['b']), healed('b', 40, ['a'])));
+    expect(verdict.recoverySeconds).toEqual({ a: 2, b: 40 });
+  });
+
   it('is a violation when a fault does not heal, or something expected does not happen', () => {
     const stuck: Fact = { is: 'fault', fault: 1, kind: 'a', step: 'stuck', seconds: 90 };
     expect(isViolated(check(history(stuck)))).toBe(true);

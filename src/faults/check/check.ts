@@ -30,7 +30,7 @@ export interface Verdict {
   readonly stockRerunAfterFinished: number;
   /** Runs beyond the first that ended well. */
   readonly runsAgain: number;
-  /** From the end of a fault until all that was produced before is done and no more waits than before; the longest. */
+  /** By kind, the longest: from the end of a fault until all that was produced before is done and nothing waits for long. */
   readonly recoverySeconds: Readonly<Record<string, number>>;
 }
 
@@ -93,11 +93,13 @@ function runsAgain(history: readonly Line[]): number {
   return done.length - new Set(done).size;
 }
 
+/** What was measured beside another fault counts only for a kind that never was alone. */
 function recoverySeconds(history: readonly Line[]): Record<string, number> {
-  const longest: Record<string, number> = {};
+  const [alone, beside] = [new Map<string, number>(), new Map<string, number>()];
   for (const line of history) {
     if (line.is !== 'fault' || line.step !== 'recovered') continue;
-    longest[line.kind] = Math.max(longest[line.kind] ?? 0, line.seconds ?? 0);
+    const longest = line.beside === undefined ? alone : beside;
+    longest.set(line.kind, Math.max(longest.get(line.kind) ?? 0, line.seconds ?? 0));
   }
-  return longest;
+  return Object.fromEntries([...beside, ...alone]);
 }
