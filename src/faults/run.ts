@@ -115,7 +115,7 @@ async function fault(
   names: readonly string[],
   world: World,
   random: () => number,
-  { tell, patienceMs = PATIENCE_MS }: RunOptions,
+  { tell, signal, patienceMs = PATIENCE_MS }: RunOptions,
 ): Promise<void> {
   const { history } = world;
   const beside = names.filter((name) => name !== kind);
@@ -123,7 +123,8 @@ async function fault(
   history.append({ ...step, step: 'begin' });
   await inject(world, random);
   const { at } = history.append({ ...step, step: 'end' });
-  const healedAt = await flowing(world, at, patienceMs);
+  const healedAt = await flowing(world, at, patienceMs, signal);
+  if (signal.aborted) return;
   const seconds = Math.round(((healedAt ?? now()) - at) / 100) / 10;
   history.append({ ...step, step: healedAt === undefined ? 'stuck' : 'recovered', seconds });
   const what = healedAt === undefined ? 'did not heal' : `healed in ${seconds} s`;
@@ -131,14 +132,14 @@ async function fault(
 }
 
 /** Since when all from before is done and nothing new waits for long; undefined when that does not come about. */
-async function flowing({ progress }: World, since: number, patienceMs: number): Promise<number | undefined> {
+async function flowing({ progress }: World, since: number, ms: number, signal: AbortSignal) {
   let flowsSince: number | undefined;
   const isFlowing = () => {
     const isSo = progress.pendingOf(Math.max(since, now() - USUAL_LATENCY_MS)) === 0;
     flowsSince = isSo ? (flowsSince ?? now()) : undefined;
     return flowsSince !== undefined && now() - flowsSince > STEADY_MS;
   };
-  return (await until(isFlowing, patienceMs)) ? flowsSince : undefined;
+  return (await until(isFlowing, ms, signal)) ? flowsSince : undefined;
 }
 
 /** Nothing is produced any more: all of it gets finished, and the group says so. */
