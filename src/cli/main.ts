@@ -43,6 +43,11 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
+function positiveNumber(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('a number above 0 is allowed');
+  return Number(text);
+}
+
 /** A command's action answers its exit code. */
 function action<A extends unknown[]>(run: (...args: A) => Promise<number>): (...args: A) => Promise<void> {
   return async (...args) => {
@@ -95,6 +100,21 @@ command('types', 'write the TypeScript types of all messages')
   .option('--json', 'as one JSON object')
   .option('--out <file>', 'file to write', 'sluice-types.d.ts')
   .action(action(async (flags) => (await import('./types.ts')).types(flags)));
+
+command('faults', 'let faults happen to a flow on servers that you name, and check that nothing is lost')
+  .option('--brokers <list>', 'Kafka to do it on, host:port by comma')
+  .option('--redis <url>', 'Redis to do it on')
+  .option('--prefix <name>', 'begins the names of the topics, groups and keys that are made for it')
+  .option('--seed <n>', 'which faults, in which order', wholeNumber, 1)
+  .option('--minutes <n>', 'how long', positiveNumber, 10)
+  .option('--rate <n>', 'records a second', wholeNumber, 200)
+  .option('--only <kind>', 'this kind of fault; may be repeated', collect)
+  .option('--allow-flushall', 'Redis may be emptied: every database of it, whoever uses it')
+  .option('--dir <folder>', 'folder for the history and the logs (default: a temporary one)')
+  .option('--check <file>', 'check the history of an earlier run, and start nothing')
+  .option('--list', 'name every kind of fault')
+  .option('--json', 'end with one JSON object')
+  .action(action(async (flags) => (await import('./faults.ts')).faults(flags)));
 
 const create = program.command('new').description('write the files of something new');
 create

@@ -2,7 +2,9 @@
  * The host over BullMQ's Worker. A host that dies is noticed when its jobs' locks run out: within LOCK_MS and two
  * stalled checks, some 8 to 16 seconds. Locks are renewed at half their time, so a worker that blocks the event loop for
  * longer than LOCK_MS may see its job run by another host too; such work belongs in a thread or in smaller steps.
- * A job that takes its host down each time is dead when its attempts are used up.
+ * A job that takes its host down each time is dead when its attempts are used up; those that it took along have their last
+ * run one after the other, so that they do not die with it. A host that was stopped for longer than a lock lasts runs
+ * nothing that is another's by then.
  */
 import type { Job } from 'bullmq';
 import type { Outcome } from '../../definition/worker.ts';
@@ -13,7 +15,16 @@ import { within } from '../../service.ts';
 import { type AttemptContext, attempt } from '../attempt.ts';
 import { createFailureLog } from '../failure-log.ts';
 import type { Host } from '../host.ts';
-import { giveBack, record, retryDelay, settleOptions, takenJob, takesHostsDown } from './bullmq-job.ts';
+import {
+  giveBack,
+  isOnLastRun,
+  record,
+  requireOwn,
+  retryDelay,
+  settleOptions,
+  takenJob,
+  takesHostsDown,
+} from './bullmq-job.ts';
 import { CarefulWorker } from './bullmq-worker.ts';
 import { watchIdle } from './idle-watch.ts';
 
@@ -40,6 +51,7 @@ export function createBullHost(options: BullHostOptions): Host {
   const running = new Map<string, AbortController>();
   const failures = createFailureLog(log, clock);
   let worker: CarefulWorker | undefined;
+  let lastRuns: Promise<unknown> = Promise.resolve();
   let isStopping = false;
   let isLettingGo = false;
   let silentUntil = 0;
@@ -55,13 +67,21 @@ export function createBullHost(options: BullHostOptions): Host {
     lastSign = clock.now();
     const definition = workers.get(job.name);
     settleOptions(job, definition);
-    const outcome = isLettingGo ? LET_GO : (takesHostsDown(job) ?? (await runAbortable(job)));
+    const outcome = isLettingGo ? LET_GO : (takesHostsDown(job) ?? (await runInTurn(job, token)));
     if (isLettingGo && outcome.kind === 'retry') await giveBack(job, token);
     failures.tell(takenJob(queue, job), outcome);
     await record(job, token, outcome, definition);
   }
 
-  async function runAbortable(job: Job): Promise<Outcome> {
+  function runInTurn(job: Job, token: string): Promise<Outcome> {
+    if (!isOnLastRun(job)) return runAbortable(job, token);
+    const turn = lastRuns.then(() => (isLettingGo ? LET_GO : runAbortable(job, token)));
+    lastRuns = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async function runAbortable(job: Job, token: string): Promise<Outcome> {
+    await requireOwn(job, token, LOCK_MS, clock.now());
     const id = job.id ?? '';
     const own = new AbortController();
     running.set(id, own);
