@@ -22,6 +22,15 @@ export function createMetrics() {
     jobsEnqueued: counter('jobs_enqueued_total', 'Jobs that the ledger created.', ['topic', 'queue']),
     recordsDeadLettered: counter('records_dead_lettered_total', 'Letters acked by Kafka.', ['topic', 'reason']),
     recordsSettled: counter('records_settled_total', 'Records finished for good, by outcome.', ['topic', 'outcome']),
+    lateRecordsMoved: counter('late_records_moved_total', 'Late records moved on in Kafka, nearer to their time.', [
+      'topic',
+    ]),
+    recordsCarried: counter('records_carried_total', 'Records of long jobs that the commit has passed.', ['topic']),
+    retentionLeft: gauge(
+      'retention_left_seconds',
+      'Time until Kafka may delete the oldest unfinished record that this bridge holds.',
+      ['topic'],
+    ),
     schemaDrift: counter('schema_drift_total', 'Events with unknown fields or enum values.', ['message']),
     gateOpen: gauge('gate_open', '1 while the gate is open.', ['redis']),
     gateChanges: counter('gate_changes_total', 'Openings and closings.', ['redis', 'to', 'cause']),

@@ -9,6 +9,7 @@ import type { Bounds, Committed, GroupConsumer } from '../kafka/consumer.ts';
 import { partitionKey } from '../kafka/consumer.ts';
 import { type Claim, isFenced } from '../queue/sink.ts';
 import type { LedgerName } from '../redis/keys.ts';
+import type { CarriedRecord } from './carried.ts';
 import type { HeldPartition, KnownProgress } from './held-partition.ts';
 import { type CommitMetadata, decodeMetadata, encodeMetadata } from './metadata.ts';
 import { CORRUPT, cutBelow, forgotten, type Nonsense, newerLedger, outsideLog } from './offset-sense.ts';
@@ -28,6 +29,8 @@ export interface ClaimContext {
   readonly fingerprint: string;
   /** Asks Kafka again for the ends of the logs. */
   readonly boundsNow: () => Promise<ReadonlyMap<string, Bounds>>;
+  /** Unfinished, although the commit may have passed them. */
+  readonly carried: readonly CarriedRecord[];
   /** The shards that the topic can reach. */
   readonly shards: readonly Shard[];
   /** Every configured shard. */
@@ -67,6 +70,9 @@ export async function claimPartition(held: HeldPartition, context: ClaimContext)
   const refusal = nonsense?.reason ?? (await misrouted(known, start, ledger, context));
   if (refusal !== undefined) return halt(held, refusal);
 
+  held.carried = new Set(
+    context.carried.filter((each) => each.generation === generation).map(({ record }) => record.offset),
+  );
   held.adopt(claims, start, known ?? NOTHING_KNOWN);
   const metadataNow = encodeMetadata(start, { ...held.progress(start), fingerprint: context.fingerprint });
   await context.consumer.commit(held.epoch, [{ ...place(held), offset: start, metadata: metadataNow }]);
@@ -147,10 +153,11 @@ async function misrouted(
   known: CommitMetadata | undefined,
   start: number,
   ledger: LedgerName,
-  { fingerprint, allShards }: ClaimContext,
+  { fingerprint, allShards, carried }: ClaimContext,
 ): Promise<string | undefined> {
   if (known === undefined || known.fingerprint === fingerprint) return undefined;
   const claims = await claimAll(allShards, ledger, known.generation);
-  if (!('reason' in claims) && claims.every(({ claim }) => claim.enqueued < start)) return undefined;
+  const isDrained = !('reason' in claims) && claims.every(({ claim }) => claim.enqueued < start);
+  if (isDrained && carried.length === 0) return undefined;
   return 'the routing to shards has changed while jobs of the old one are unfinished: drain with the old configuration first';
 }

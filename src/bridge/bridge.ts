@@ -8,6 +8,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
+import { BUCKETS, type Buckets } from '../job/late.ts';
 import { letterTopic } from '../job/letter.ts';
 import type { Treatment } from '../job/place.ts';
 import { createKafkaAdmin } from '../kafka/admin.ts';
@@ -16,6 +17,7 @@ import type { GroupConsumer, KafkaAdmin } from '../kafka/consumer.ts';
 import { createGroupConsumer } from '../kafka/group-consumer.ts';
 import { createRecordProducer } from '../kafka/record-producer.ts';
 import { createRecordReader } from '../kafka/record-reader.ts';
+import { createTransactionalProducer } from '../kafka/transactional-producer.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ResetOrders } from '../presence/reset-orders.ts';
@@ -26,10 +28,12 @@ import type { Service } from '../service.ts';
 import { Burials } from './burials.ts';
 import { commitSettled } from './commit.ts';
 import type { TopicConfig } from './config.ts';
+import { Delays } from './delays.ts';
 import { Flow } from './flow.ts';
 import type { HeldPartition } from './held-partition.ts';
 import { Holdings } from './holdings.ts';
 import { createLetters, LETTER_BYTES } from './letters.ts';
+import { LONG_JOB_LIMITS, type LongJobLimits, LongJobs } from './long-jobs.ts';
 import { Origins } from './origins.ts';
 import { ProgressWatch } from './progress.ts';
 import type { Loss } from './recovery.ts';
@@ -66,6 +70,10 @@ export interface BridgeOptions {
   readonly onGate?: (view: Shard['view']) => void;
   /** A loss of Redis was made good. */
   readonly onLoss?: (loss: Loss) => void;
+  /** Where late records wait. */
+  readonly buckets?: Buckets;
+  /** When the records of long jobs are carried. */
+  readonly longJobLimits?: LongJobLimits;
   /** The bridge cannot go on and should be started anew. */
   readonly onFatal: (error: Error) => void;
 }
@@ -82,6 +90,12 @@ export interface BridgeView {
     readonly haltReason: string;
     readonly committed: number;
     readonly enqueued: number;
+    /** Unfinished records that the commit has passed. */
+    readonly carried: number;
+    /** Until Kafka may delete the oldest unfinished record; null: never, or not known yet. */
+    readonly retentionLeftMs: number | null;
+    /** So little is left that somebody should know. */
+    readonly isRetentionShort: boolean;
   }[];
 }
 
@@ -91,6 +105,7 @@ export interface Bridge extends Service {
 
 export function createBridge(options: BridgeOptions): Bridge {
   const { config, treatment, schemas, log, metrics, clock, onFatal, onGate, onLoss, orders } = options;
+  const { buckets = BUCKETS, longJobLimits = LONG_JOB_LIMITS } = options;
   const topics = Object.keys(config.topics);
   const queues = new Set(Object.keys(config.queues));
   const stopping = new AbortController();
@@ -104,11 +119,22 @@ export function createBridge(options: BridgeOptions): Bridge {
   const letters = createLetters({ producer: letterProducer, origins, schemas, log, metrics, clock });
   const common = { log, metrics, clock, signal };
 
+  const { groupId } = config.kafka;
+  const delays = new Delays({
+    ...common,
+    group: groupId,
+    buckets,
+    held: () => holdings.all,
+    producer: (name) => createTransactionalProducer(config.kafka, name, log),
+    letters,
+    reader,
+    admin,
+  });
+
   const shards = openShards(config, { ...common, queues: () => [...queues], onChange: gateChanged });
   const onQueue = (queue: string) => void queues.add(queue);
-  const plan = planTopics({ config, shards, schemas, treatment, onQueue, letters, metrics, clock });
+  const plan = planTopics({ config, shards, schemas, treatment, onQueue, letters, delays, metrics, clock });
   const consumerOf = (): GroupConsumer => consumer;
-  const { groupId } = config.kafka;
   const onChange = () => flow.regulate();
   const holdings = new Holdings({
     ...common,
@@ -118,6 +144,7 @@ export function createBridge(options: BridgeOptions): Bridge {
     consumer: consumerOf,
     plan,
     shards,
+    carried: (of) => delays.carried(of),
     orders,
     onLoss,
     onChange,
@@ -126,7 +153,10 @@ export function createBridge(options: BridgeOptions): Bridge {
   const burials = new Burials({ letters, metrics, log, clock, onFenced });
   const settler = new Settler({ holdings, shards, queues, burials, metrics, log, clock });
   const progress = new ProgressWatch(admin, reader);
-  const flow = new Flow({ ...common, holdings, consumer: consumerOf, plan });
+  const carried = (of: HeldPartition) => delays.carried(of);
+  const flow = new Flow({ ...common, holdings, consumer: consumerOf, plan, carried });
+  const held = () => holdings.all;
+  const longJobs = new LongJobs({ ...common, limits: longJobLimits, held, delays, reader, admin });
   const consumer: GroupConsumer = createGroupConsumer({
     config: config.kafka,
     topics,
@@ -135,6 +165,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       assigned: (assignment) => holdings.assigned(assignment),
       revoked: () => holdings.revoked(),
       records: (batch, control) => flow.records(batch, control),
+      passed: (partition, start, end) => holdings.get(partition)?.passed(start, end),
       outOfRange: (partition) => holdings.outOfRange(partition),
       failed: onFatal,
     },
@@ -173,7 +204,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       await Promise.all([...shards.values()].map((shard) => shard.start()));
       await makeTopics(topics, admin, { ...common, brokers: config.kafka.brokers });
       if (signal.aborted) return;
-      loops.push(settleLoop(), commitLoop());
+      loops.push(settleLoop(), commitLoop(), delays.run(), longJobs.run());
       await consumer.start();
     },
 
@@ -185,6 +216,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       await settler.round();
       await commitAll();
       await consumer.stop(deadlineMs);
+      await delays.stop();
       await Promise.all([...shards.values()].map((shard) => shard.stop()));
       await Promise.all([letterProducer.stop(1_000), reader.stop(1_000), admin.stop(1_000)]);
     },
@@ -197,8 +229,20 @@ export function createBridge(options: BridgeOptions): Bridge {
   };
 }
 
-function partitionView({ topic, partition, state, haltReason, committed, shards, acked }: HeldPartition) {
-  return { topic, partition, state, haltReason, committed, enqueued: shards.length > 0 ? acked : -1 };
+function partitionView(held: HeldPartition): BridgeView['partitions'][number] {
+  const { topic, partition, state, haltReason, committed, shards, acked, carried, retentionLeftMs, isRetentionShort } =
+    held;
+  return {
+    topic,
+    partition,
+    state,
+    haltReason,
+    committed,
+    enqueued: shards.length > 0 ? acked : -1,
+    carried: carried.size,
+    retentionLeftMs: Number.isFinite(retentionLeftMs) ? retentionLeftMs : null,
+    isRetentionShort,
+  };
 }
 
 /** The consumed topics and their dead-letter topics, where they are missing. Tries until Kafka is there. */

@@ -4,7 +4,7 @@
  */
 import { isSluiceError, messageOf } from '../errors.ts';
 import type { Event } from '../job/job.ts';
-import { HISTORY, historyIn } from '../job/letter.ts';
+import { firstTimestampOf, HISTORY, historyIn } from '../job/letter.ts';
 import type { KafkaRecord } from '../kafka/consumer.ts';
 import { decodeEnvelope } from '../schema/envelope.ts';
 import { unframe } from '../schema/framing.ts';
@@ -59,7 +59,7 @@ type Decode = (value: Buffer, record: KafkaRecord, topic: TopicConfig, schemas: 
 const envelope: Decode = (value, record, _topic, schemas) => {
   const { payload, type, ...about } = decodeEnvelope(value);
   const { json: text, drift } = schemas.codec(type).decodeToJson(payload);
-  const event: Event = { createdAt: record.timestamp, ...about, key: about.key ?? keyOf(record), type, json: text };
+  const event: Event = { createdAt: createdAt(record), ...about, key: about.key ?? keyOf(record), type, json: text };
   return { event: withHistory(event, record), drift };
 };
 
@@ -75,8 +75,12 @@ const json: Decode = (value, record, topic, schemas) => {
 };
 
 function bare(type: string, text: string, record: KafkaRecord): Event {
-  const { headers, timestamp } = record;
-  return withHistory({ type, json: text, key: keyOf(record), createdAt: timestamp, headers }, record);
+  const { headers } = record;
+  return withHistory({ type, json: text, key: keyOf(record), createdAt: createdAt(record), headers }, record);
+}
+
+function createdAt({ headers, timestamp }: KafkaRecord): number {
+  return firstTimestampOf(headers) ?? timestamp;
 }
 
 /** What was replayed keeps the id that it had, and its headers say that it was. */

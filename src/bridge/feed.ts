@@ -9,6 +9,8 @@ import type { BatchControl, KafkaRecord, RecordBatch } from '../kafka/consumer.t
 import type { Metrics } from '../metrics.ts';
 import { isFenced, type PlacedJob } from '../queue/sink.ts';
 import type { Decoder } from './decode.ts';
+import type { LateRecord } from './delay-lane.ts';
+import type { Delays } from './delays.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { Letters, RejectedRecord } from './letters.ts';
 import type { Router } from './route.ts';
@@ -24,22 +26,24 @@ export interface Stages {
   readonly decode: Decoder;
   readonly route: Router;
   readonly letters: Letters;
+  readonly delays: Delays;
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
 
-/** Why feeding ended: all taken, the gate, a fence that no longer holds, a queue that refuses, letters that fail. */
+/** Why feeding ended: all taken, the gate, a fence that no longer holds, a queue that refuses, letters or delay topics that fail. */
 export type FeedEnd =
   | { readonly kind: 'taken' | 'closed' | 'revoked' }
   | { readonly kind: 'disowned'; readonly status: string }
   | { readonly kind: 'refused'; readonly queue: string; readonly why: string }
-  | { readonly kind: 'letters'; readonly error: unknown };
+  | { readonly kind: 'letters' | 'late'; readonly error: unknown };
 
 interface Cut {
   readonly last: number;
   readonly bytes: ReadonlyMap<Shard, number>;
   readonly jobs: ReadonlyMap<string, PlacedJob[]>;
   readonly rejected: readonly RejectedRecord[];
+  readonly late: readonly LateRecord[];
 }
 
 const TAKEN: FeedEnd = { kind: 'taken' };
@@ -55,10 +59,14 @@ export async function feed(
   const underWay: Promise<FeedEnd>[] = [];
   let end: FeedEnd = TAKEN;
   try {
-    for (const records of cuts(batch.records.filter(({ offset }) => offset >= held.position))) {
+    for (const { records, last } of cuts(batch, held.position)) {
       end =
         control.isCurrent() && held.isReady
-          ? await whileBeating(feedCut(held, records, stages, underWay), control, stages.clock)
+          ? await whileBeating(
+              feedCut(held, planCut(held, records, last, stages), stages, underWay),
+              control,
+              stages.clock,
+            )
           : REVOKED;
       if (end.kind === 'taken' && underWay.length >= CUTS_UNDER_WAY) {
         end = await whileBeating(underWay.shift() as Promise<FeedEnd>, control, stages.clock);
@@ -88,19 +96,17 @@ async function whileBeating<T>(work: Promise<T>, control: BatchControl, clock: C
   return settled;
 }
 
-async function feedCut(
-  held: HeldPartition,
-  records: readonly KafkaRecord[],
-  stages: Stages,
-  underWay: Promise<FeedEnd>[],
-): Promise<FeedEnd> {
-  stages.metrics.recordsRead.inc({ topic: held.topic }, records.length);
-  const cut = planCut(held, records, stages);
+async function feedCut(held: HeldPartition, cut: Cut, stages: Stages, underWay: Promise<FeedEnd>[]): Promise<FeedEnd> {
   for (const [shard, bytes] of cut.bytes) if (!shard.admit(bytes)) return { kind: 'closed' };
   try {
     await writeLetters(held, cut, stages);
   } catch (error) {
     return { kind: 'letters', error };
+  }
+  try {
+    await stages.delays.take(held, cut.late);
+  } catch (error) {
+    return { kind: 'late', error };
   }
   if (!held.isReady) return REVOKED;
   underWay.push(send(held, cut, stages));
@@ -167,12 +173,15 @@ function countJobs(metrics: Metrics, topic: string, jobs: readonly PlacedJob[]):
   for (const [queue, count] of counts) metrics.jobsEnqueued.inc({ topic, queue }, count);
 }
 
-function planCut(held: HeldPartition, records: readonly KafkaRecord[], { decode, route, metrics, clock }: Stages): Cut {
+function planCut(held: HeldPartition, records: readonly KafkaRecord[], last: number, stages: Stages): Cut {
+  const { decode, route, delays, metrics, clock } = stages;
+  metrics.recordsRead.inc({ topic: held.topic }, records.length);
   const now = clock.now();
+  const late: LateRecord[] = [];
   const jobs = new Map<string, PlacedJob[]>(held.shards.map(({ shard }) => [shard.sink.name, []]));
   const rejected: RejectedRecord[] = [];
   for (const record of records) {
-    if (held.isFinished(record.offset)) continue;
+    if (held.isFinished(record.offset) || delays.isForOthers(record)) continue;
     const decoded = decode(record);
     const routed = 'reason' in decoded ? decoded : route(decoded.event, now);
     if ('reason' in routed) {
@@ -180,6 +189,11 @@ function planCut(held: HeldPartition, records: readonly KafkaRecord[], { decode,
       continue;
     }
     if ('drift' in decoded && decoded.drift > 0) metrics.schemaDrift.inc({ message: routed.job.name });
+    const dueAt = 'event' in decoded ? delays.dueOf(decoded.event, record) : undefined;
+    if (dueAt !== undefined) {
+      late.push({ record, dueAt, queue: routed.job.queue });
+      continue;
+    }
     jobs.get(routed.shard)?.push({ offset: record.offset, job: routed.job });
   }
   const bytes = new Map(
@@ -188,24 +202,31 @@ function planCut(held: HeldPartition, records: readonly KafkaRecord[], { decode,
       return [shard, shard.footprint.expected(textBytesOf(own), own.length)];
     }),
   );
-  return { last: (records.at(-1) as KafkaRecord).offset, bytes, jobs, rejected };
+  return { last, bytes, jobs, rejected, late };
 }
 
 function textBytesOf(jobs: readonly PlacedJob[]): number {
   return jobs.reduce((sum, { job }) => sum + job.data.length, 0);
 }
 
-function* cuts(records: readonly KafkaRecord[]): Generator<readonly KafkaRecord[]> {
+interface CutRecords {
+  readonly records: readonly KafkaRecord[];
+  /** The cut speaks for the log up to here: the last one's goes to where the fetch has gone. */
+  readonly last: number;
+}
+
+function* cuts({ records: fetched, end }: RecordBatch, from: number): Generator<CutRecords> {
+  const records = fetched.filter(({ offset }) => offset >= from);
   let start = 0;
   let bytes = 0;
   for (let i = 0; i < records.length; i++) {
     const size = (records[i] as KafkaRecord).value?.length ?? 0;
     if (i > start && (i - start >= CUT_RECORDS || bytes + size > CUT_BYTES)) {
-      yield records.slice(start, i);
+      yield { records: records.slice(start, i), last: (records[i - 1] as KafkaRecord).offset };
       start = i;
       bytes = 0;
     }
     bytes += size;
   }
-  if (start < records.length) yield records.slice(start);
+  if (start < records.length) yield { records: records.slice(start), last: end - 1 };
 }

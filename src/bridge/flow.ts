@@ -3,8 +3,10 @@
  * topic refuses, while a claim is being made. A held partition is paused; the consumer keeps its place in the group.
  */
 import type { Clock } from '../clock.ts';
-import type { BatchControl, GroupConsumer, RecordBatch } from '../kafka/consumer.ts';
+import { messageOf } from '../errors.ts';
+import type { BatchControl, GroupConsumer, KafkaRecord, RecordBatch } from '../kafka/consumer.ts';
 import type { Log } from '../log.ts';
+import type { CarriedRecord } from './carried.ts';
 import { type FeedEnd, feed } from './feed.ts';
 import type { HeldPartition } from './held-partition.ts';
 import type { Holdings } from './holdings.ts';
@@ -16,6 +18,7 @@ export interface FlowOptions {
   readonly holdings: Holdings;
   readonly consumer: () => GroupConsumer;
   readonly plan: (topic: string) => TopicPlan;
+  readonly carried: (of: HeldPartition) => Promise<readonly CarriedRecord[]>;
   readonly log: Log;
   readonly clock: Clock;
   /** Fires when the bridge stops. */
@@ -62,11 +65,43 @@ export class Flow {
     return plan(each.topic).shards.every(({ isOpen }) => isOpen);
   }
 
+  /** What Redis has lost of the carried records is not in the log any more, or the commit has passed it. */
   #letFlow(each: HeldPartition): void {
+    if (each.position < each.committed) return void this.#feedCarried(each);
     const consumer = this.#options.consumer();
     consumer.seek(each, each.position);
     consumer.resume([each]);
     each.isFlowing = true;
+  }
+
+  async #feedCarried(each: HeldPartition): Promise<void> {
+    const { log, plan, carried } = this.#options;
+    const { topic, partition, epoch, committed: end } = each;
+    each.isBusy = true;
+    try {
+      const known = (await carried(each)).filter(({ generation }) => generation === each.generation);
+      const records = known
+        .map(({ record }) => record)
+        .filter(({ offset }) => offset < end && each.carried.has(offset));
+      this.#expectAll(each, records);
+      const batch = { topic, partition, epoch, records, end, highWatermark: end };
+      this.#after(each, await feed(each, batch, untilClaimed(each), plan(topic).stages));
+    } catch (error) {
+      this.#holdBack(each);
+      log.warn({ topic, partition, reason: messageOf(error) }, 'carried records not read yet; their partition waits');
+    } finally {
+      each.isBusy = false;
+      this.regulate();
+    }
+  }
+
+  /** Only somebody else can have deleted one: Kafka keeps them until their job is finished. */
+  #expectAll(each: HeldPartition, records: readonly KafkaRecord[]): void {
+    const found = new Set(records.map(({ offset }) => offset));
+    const missing = [...each.carried].filter((offset) => offset < each.committed && !found.has(offset));
+    if (missing.length === 0) return;
+    for (const offset of missing) each.carried.delete(offset);
+    this.#options.log.error({ topic: each.topic, partition: each.partition, missing }, 'carried records are not there');
   }
 
   #hold(each: HeldPartition): void {
@@ -89,6 +124,10 @@ export class Flow {
       this.#holdBack(each);
       log.error({ err: end.error, topic, partition }, 'dead letter refused; its partition waits');
     }
+    if (end.kind === 'late') {
+      this.#holdBack(each);
+      log.warn({ topic, partition, reason: messageOf(end.error) }, 'delay topic refused; its partition waits');
+    }
   }
 
   #holdBack(each: HeldPartition): void {
@@ -96,6 +135,11 @@ export class Flow {
     each.heldBackUntil = clock.now() + HOLD_BACK_MS;
     void clock.sleep(HOLD_BACK_MS + 1, signal).then(() => this.regulate());
   }
+}
+
+/** What was not fetched by the consumer needs no heartbeat of ours, and resolves nothing. */
+function untilClaimed(each: HeldPartition): BatchControl {
+  return { isCurrent: () => each.isReady, resolve: () => {}, heartbeat: async () => {} };
 }
 
 function remedyFor(why: string): string {

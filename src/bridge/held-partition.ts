@@ -71,6 +71,11 @@ export class HeldPartition implements TopicPartition {
   letteredUpTo = -1;
   /** Under way while what a loss of Redis took is enqueued again. */
   recovery: Recovery | undefined;
+  /** Offsets that the commit may pass although their jobs are not finished: Kafka keeps their records elsewhere. */
+  carried = new Set<number>();
+  /** Until Kafka may delete the oldest unfinished record. */
+  retentionLeftMs = Number.POSITIVE_INFINITY;
+  isRetentionShort = false;
   /** Dead jobs that have no letter yet, by offset. */
   readonly dead = new Map<number, Dying>();
   #reached = -1;
@@ -96,15 +101,15 @@ export class HeldPartition implements TopicPartition {
     const before = new Map(this.shards.map((held) => [held.shard, held.finished]));
     this.shards = shards.map(({ shard, claim }) => {
       const finished = before.get(shard) ?? new RangeSet(known.finished);
-      finished.add(0, committed);
+      finished.addExcept(0, committed, [...this.carried]);
       return {
         shard,
         claim,
         acked: claim.enqueued,
         sent: claim.enqueued,
         finished,
-        looked: committed,
-        counted: committed,
+        looked: 0,
+        counted: 0,
       };
     });
     this.committed = committed;
@@ -114,7 +119,7 @@ export class HeldPartition implements TopicPartition {
 
   /** The claims hold: work starts at the lowest record that is neither finished nor enqueued everywhere. */
   begin(): void {
-    this.position = Math.max(this.committed, this.acked + 1);
+    this.position = this.#next;
     this.state = 'ready';
   }
 
@@ -129,16 +134,23 @@ export class HeldPartition implements TopicPartition {
     return Math.min(...this.shards.map(({ acked }) => acked));
   }
 
+  /** The log holds nothing that counts in [start, end). */
+  passed(start: number, end: number): void {
+    for (const { finished } of this.shards) finished.add(start, end);
+  }
+
   isFinished(offset: number): boolean {
     return this.shards.every(({ finished }) => finished.has(offset));
   }
 
-  /** The offset to commit: the lowest record whose job is not finished. */
+  /** The offset to commit: the lowest record whose job is not finished, those aside that are carried. */
   get settled(): number {
-    return Math.max(
-      this.committed,
-      Math.min(...this.shards.map(({ finished }) => finished.nextMissing(this.committed))),
-    );
+    let settled = this.committed;
+    for (;;) {
+      const lowest = Math.min(...this.shards.map(({ finished }) => finished.nextMissing(settled)));
+      if (!this.carried.has(lowest)) return Math.max(this.committed, lowest);
+      settled = lowest + 1;
+    }
   }
 
   /** What is to be known beside the committed offset `offset`. */
@@ -166,6 +178,12 @@ export class HeldPartition implements TopicPartition {
   /** Takes back what was sent and not acknowledged: it is read again from Kafka, in order. */
   rewindToAcked(): void {
     for (const held of this.shards) held.sent = held.acked;
-    this.position = Math.max(this.committed, this.acked + 1);
+    this.position = this.#next;
+  }
+
+  /** Below the committed offset: what Redis has lost of the carried records comes first. */
+  get #next(): number {
+    const lost = [...this.carried].filter((offset) => offset > this.acked && !this.isFinished(offset));
+    return Math.max(this.acked + 1, Math.min(this.committed, ...lost));
   }
 }

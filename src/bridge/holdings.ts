@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ResetOrders } from '../presence/reset-orders.ts';
 import { type ClaimOutcome, claimPartition, type KafkaView } from './assignment.ts';
+import type { CarriedRecord } from './carried.ts';
 import { HeldPartition } from './held-partition.ts';
 import { encodeMetadata } from './metadata.ts';
 import { type Loss, Recovery } from './recovery.ts';
@@ -28,6 +29,8 @@ export interface HoldingsOptions {
   readonly consumer: () => GroupConsumer;
   readonly plan: (topic: string) => TopicPlan;
   readonly shards: ReadonlyMap<string, Shard>;
+  /** Records of unfinished jobs that the commit has passed. */
+  readonly carried: (of: TopicPartition) => Promise<readonly CarriedRecord[]>;
   readonly orders?: ResetOrders | undefined;
   readonly onLoss?: ((loss: Loss) => void) | undefined;
   /** A partition has become ready, or is so no more. */
@@ -126,12 +129,20 @@ export class Holdings {
   }
 
   async #claimOnce(each: HeldPartition, view: KafkaView): Promise<void> {
-    const { plan, consumer, shards, admin, log } = this.#options;
+    const { plan, consumer, shards, admin, carried, log } = this.#options;
     const { shards: own, fingerprint } = plan(each.topic);
     const boundsNow = () => admin.bounds([each.topic]);
     const allShards = [...shards.values()];
     try {
-      const context = { consumer: consumer(), view, fingerprint, shards: own, allShards, boundsNow };
+      const context = {
+        carried: await carried(each),
+        consumer: consumer(),
+        view,
+        fingerprint,
+        shards: own,
+        allShards,
+        boundsNow,
+      };
       const outcome = await claimPartition(each, context);
       if (outcome !== undefined) this.#tellClaimed(each, outcome);
     } catch (error) {

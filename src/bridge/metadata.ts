@@ -19,6 +19,7 @@ export interface CommitMetadata {
 }
 
 const MOST_CHARS = 4_000;
+const WIDE_CHARS = 2 * MOST_CHARS;
 const CHECKSUM_CHARS = 8;
 const FORMAT = /^sluice1;(\d{1,9});([0-9a-f]{1,64});(-1|\d{1,16});([^;]*);([0-9a-f]{8})$/;
 
@@ -29,6 +30,14 @@ export function encodeMetadata(committed: number, metadata: CommitMetadata): str
   const room = MOST_CHARS - head.length - 1 - CHECKSUM_CHARS;
   const body = `${head}${encodeFinished(committed, finished, room)};`;
   return body + checksum(body);
+}
+
+/**
+ * How much of the room the finished ranges would take, all of them: above 1 the topmost are cut, and what they tell of
+ * runs again after a loss of Redis.
+ */
+export function fillOf(committed: number, { finished }: Pick<CommitMetadata, 'finished'>): number {
+  return encodeFinished(committed, finished, WIDE_CHARS).length / MOST_CHARS;
 }
 
 /** `none` for an empty text, `foreign` for one that Sluice did not write beside this offset. */

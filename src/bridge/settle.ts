@@ -87,7 +87,7 @@ export class Settler {
   }
 
   async #countTarget({ held, of }: Target, isRoundDue: boolean): Promise<number> {
-    const bottom = of.finished.nextMissing(held.committed);
+    const bottom = of.finished.nextMissing(0);
     const low = await this.#count({ held, of }, bottom, COUNT_BOTTOM);
     if (low === undefined) return 0;
     let found = low.found;
@@ -210,7 +210,7 @@ export class Settler {
 
   async #inspect(target: Target): Promise<number> {
     const { held, of } = target;
-    const from = Math.max(of.looked, of.finished.nextMissing(held.committed));
+    const from = Math.max(of.looked, of.finished.nextMissing(0));
     const reply = await this.#ask(target, ({ shard, claim, acked }) =>
       shard.sink.inspect(claim, acked, from, INSPECT_JOBS),
     );

@@ -36,7 +36,7 @@ export function planTopics(context: PlanContext): (topic: string) => TopicPlan {
 }
 
 function plan(settings: TopicConfig, context: PlanContext): TopicPlan {
-  const { config, shards, schemas, treatment, onQueue, letters, metrics, clock } = context;
+  const { config, shards, schemas, treatment, onQueue, letters, delays, metrics, clock } = context;
   const reachable = reachableShards(settings, config.queues);
   const router = createRouter(settings, reachable, { queues: config.queues, treatment });
   const route: Stages['route'] = (event, now) => {
@@ -45,7 +45,7 @@ function plan(settings: TopicConfig, context: PlanContext): TopicPlan {
     return routed;
   };
   return {
-    stages: { decode: createDecoder(settings, schemas), route, letters, metrics, clock },
+    stages: { decode: createDecoder(settings, schemas), route, letters, delays, metrics, clock },
     shards: reachable.map((name) => shards.get(name) as Shard),
     fingerprint: fingerprint(settings, reachable, config.queues),
   };

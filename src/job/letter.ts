@@ -78,10 +78,10 @@ export function historyIn(headers: Headers): Headers {
 export function replayHeaders(letter: Headers): Headers {
   const dropped = new Set<string>(Object.values(LETTER));
   const own = Object.fromEntries(Object.entries(letter).filter(([name]) => !dropped.has(name)));
-  return { ...firstLife(letter), ...own, [HISTORY.replayed]: String(timesReplayed(letter) + 1) };
+  return { ...lifeOf(letter), ...own, [HISTORY.replayed]: String(timesReplayed(letter) + 1) };
 }
 
-function firstLife(letter: Headers): Headers {
+function lifeOf(letter: Headers): Headers {
   const {
     topic = '',
     partition = '',
@@ -93,12 +93,33 @@ function firstLife(letter: Headers): Headers {
     offset: letter[LETTER.offset],
     timestamp: letter[LETTER.timestamp],
   };
+  return firstLife({ topic, partition, offset }, timestamp);
+}
+
+/** Headers for a record whose first life was there. */
+export function firstLife(
+  { topic, partition, offset }: { topic: string; partition: number | string; offset: number | string },
+  timestamp: number | string,
+): Headers {
   return {
     [HISTORY.firstTopic]: topic,
-    [HISTORY.firstPartition]: partition,
-    [HISTORY.firstOffset]: offset,
-    [HISTORY.firstTimestamp]: timestamp,
+    [HISTORY.firstPartition]: String(partition),
+    [HISTORY.firstOffset]: String(offset),
+    [HISTORY.firstTimestamp]: String(timestamp),
   };
+}
+
+/** Where the event's first record stood; undefined when the headers do not say. */
+export function firstOriginOf(headers: Headers): Place | undefined {
+  const { [HISTORY.firstTopic]: topic, [HISTORY.firstPartition]: partition, [HISTORY.firstOffset]: offset } = headers;
+  if (topic === undefined || !isCount(partition) || !isCount(offset)) return undefined;
+  return { topic, partition: Number(partition), offset: Number(offset) };
+}
+
+/** When the event's first record was written, in milliseconds since the epoch; undefined when the headers do not say. */
+export function firstTimestampOf(headers: Headers): number | undefined {
+  const timestamp = headers[HISTORY.firstTimestamp];
+  return isCount(timestamp) ? Number(timestamp) : undefined;
 }
 
 function isCount(text: string | undefined): text is string {

@@ -1,4 +1,5 @@
 /** Questions about topics and groups, over KafkaJS. Every answer comes within the client's retries or is UNREACHABLE. */
+import kafkajs from 'kafkajs';
 import type { Log } from '../log.ts';
 import { within } from '../service.ts';
 import { createClient, kafkaError } from './client.ts';
@@ -68,6 +69,26 @@ export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TR
       ask('asking for offsets by time', async () => {
         const answer = await admin.fetchTopicOffsetsByTimestamp(topic, time);
         return new Map(answer.map(({ partition, offset }) => [partitionKey({ topic, partition }), Number(offset)]));
+      }),
+
+    settings: (topics) =>
+      ask('asking for the settings of topics', async () => {
+        const { resources } = await admin.describeConfigs({
+          includeSynonyms: false,
+          resources: topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
+        });
+        return new Map(
+          resources.map(({ resourceName, configEntries }) => [
+            resourceName,
+            new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+          ]),
+        );
+      }),
+
+    growTopic: (topic, partitions) =>
+      ask('adding partitions', async () => {
+        const present = (await admin.fetchTopicOffsets(topic)).length;
+        if (present < partitions) await admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] });
       }),
 
     members: (groupId) =>

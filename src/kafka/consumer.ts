@@ -28,6 +28,8 @@ export interface RecordBatch extends TopicPartition {
   readonly records: readonly KafkaRecord[];
   /** The partition's end when the batch was fetched. */
   readonly highWatermark: number;
+  /** The fetch went so far: from the last record to here the log holds nothing that counts, such as marks of transactions. */
+  readonly end: number;
 }
 
 export interface Assignment {
@@ -51,6 +53,8 @@ export interface ConsumerHandlers {
   revoked(epoch: number): void;
   /** One call at a time for a partition; several partitions at once. Only for partitions that are not paused. */
   records(batch: RecordBatch, control: BatchControl): Promise<void>;
+  /** The log holds nothing that counts from `start` to before `end`: marks of transactions, and what they took back. */
+  passed?(partition: TopicPartition, start: number, end: number): void;
   /** The log does not hold the offset that the partition stands at. It is paused, and nothing moves by itself. */
   outOfRange(partition: TopicPartition): void;
   /** The consumer died and will not come back by itself. */
@@ -97,6 +101,10 @@ export interface KafkaAdmin extends Service {
     topics: readonly { topic: string; partitions: number; config?: Record<string, string> }[],
   ): Promise<void>;
   topics(): Promise<readonly string[]>;
+  /** The settings of topics, those by default included. */
+  settings(topics: readonly string[]): Promise<Map<string, ReadonlyMap<string, string>>>;
+  /** Gives a topic partitions up to this number; more than that stay. */
+  growTopic(topic: string, partitions: number): Promise<void>;
   /** How many consumers the group has. */
   members(groupId: string): Promise<number>;
   /** Deletes every record of the partition below the offset, for good. */

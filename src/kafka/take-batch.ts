@@ -36,8 +36,9 @@ export async function takeBatch(payload: EachBatchPayload, taker: BatchTaker): P
 }
 
 function toBatch({ batch }: EachBatchPayload, epoch: number): RecordBatch {
-  const { topic, partition, messages, highWatermark } = batch;
-  return { topic, partition, epoch, records: messages.map(toRecord), highWatermark: Number(highWatermark) };
+  const { topic, partition, messages } = batch;
+  const [end, highWatermark] = [Number(batch.lastOffset()) + 1, Number(batch.highWatermark)];
+  return { topic, partition, epoch, records: messages.map(toRecord), highWatermark, end };
 }
 
 function controlOf(payload: EachBatchPayload, hold: Hold): BatchControl {

@@ -2,7 +2,7 @@
  * A producer whose writes are all or nothing, over KafkaJS's transactions. A write that fails is taken back; after one
  * whose end is unknown, only a new producer of the same name can tell: it starts when that is decided.
  */
-import kafkajs, { type Producer, type Transaction } from 'kafkajs';
+import kafkajs, { type Producer, type TopicMessages, type Transaction } from 'kafkajs';
 import { SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from '../service.ts';
@@ -10,10 +10,13 @@ import { createClient, kafkaError } from './client.ts';
 import type { KafkaConfig } from './config.ts';
 import type { AddressedRecord, TransactionalProducer } from './consumer.ts';
 import { toMessage } from './from-client.ts';
+import { pieces } from './requests.ts';
 
 /** Readers wait so long for one that was killed in the middle of a write. */
 const TRANSACTION_TIMEOUT_MS = 10_000;
 const WRITE_WITHIN_MS = 30_000;
+/** The end of a transaction takes some milliseconds to settle, and the next one is refused meanwhile. */
+const RETRY = { initialRetryTime: 10, maxRetryTime: 1_000, retries: 10 };
 
 export function createTransactionalProducer(config: KafkaConfig, name: string, log: Log): TransactionalProducer {
   const producer: Producer = createClient(config, log, (kafka) =>
@@ -24,6 +27,7 @@ export function createTransactionalProducer(config: KafkaConfig, name: string, l
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
       createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      retry: RETRY,
     }),
   );
 
@@ -69,7 +73,16 @@ export function createTransactionalProducer(config: KafkaConfig, name: string, l
 }
 
 async function send(transaction: Transaction, records: readonly AddressedRecord[]): Promise<void> {
-  const topics = Map.groupBy(records, ({ topic }) => topic);
-  const topicMessages = [...topics].map(([topic, of]) => ({ topic, messages: of.map(toMessage) }));
-  await transaction.sendBatch({ acks: -1, topicMessages });
+  for (const topicMessages of requests(records)) await transaction.sendBatch({ acks: -1, topicMessages });
+}
+
+/** A request holds no more of a topic than its usual limit allows. */
+function requests(records: readonly AddressedRecord[]): TopicMessages[][] {
+  const parts = [...Map.groupBy(records, ({ topic }) => topic)].map(([topic, of]) => pieces(topic, of));
+  const count = Math.max(0, ...parts.map(({ length }) => length));
+  return Array.from({ length: count }, (_, i) =>
+    parts.flatMap(({ [i]: piece }) =>
+      piece === undefined ? [] : [{ topic: piece.topic, messages: piece.records.map(toMessage) }],
+    ),
+  );
 }

@@ -9,6 +9,7 @@ import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
 import { eventIdOf } from '../job/event-id.ts';
 import { sourceOf } from '../job/identity.ts';
 import type { JobAbout } from '../job/job.ts';
+import { firstOriginOf } from '../job/letter.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Schemas } from '../schema/schemas.ts';
@@ -128,7 +129,6 @@ function untilAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T
 
 function workerContext(job: TakenJob, signal: AbortSignal, { log, portFor }: AttemptContext): WorkerContext {
   const { about = {}, queue, id, name } = job;
-  const source = sourceOf(id);
   const eventId = about.id ?? eventIdOf(job);
   return {
     log: log.child({ queue, jobId: id, message: name, attempt: job.attempt }),
@@ -137,7 +137,17 @@ function workerContext(job: TakenJob, signal: AbortSignal, { log, portFor }: Att
     key: about.key,
     eventId,
     headers: about.headers ?? {},
-    source: source && { topic: source.topic, partition: source.partition, offset: source.offset },
+    source: sourceFor(job),
     collector: portFor(eventId, signal),
   };
+}
+
+/** The record that the event first came in, whatever waits and replays lie between. */
+function sourceFor({ id, about }: TakenJob): WorkerContext['source'] {
+  const source = sourceOf(id);
+  const first = firstOriginOf(about?.headers ?? {});
+  if (source === undefined || first === undefined) {
+    return source && { topic: source.topic, partition: source.partition, offset: source.offset };
+  }
+  return { ...first, offset: BigInt(first.offset) };
 }

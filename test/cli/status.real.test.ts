@@ -94,8 +94,8 @@ test('counts what has ended from what the group has committed, whatever Redis ha
   const [topic] = (await statusOf(env)).topics;
   expect(topic).toMatchObject({ lagRecords: 0, finishedRecords: 8, completedRecords: 5, deadLetters: 3 });
   const { stdout } = await status([], env);
-  expect(stdout).toMatch(/^TOPIC +LAG +OLDEST +COMPLETED +DEAD LETTERS$/m);
-  expect(stdout).toMatch(new RegExp(`^${id} +0 +0 s +5 +3: 2 dead, 1 rejected$`, 'm'));
+  expect(stdout).toMatch(/^TOPIC +LAG +OLDEST +LATE +NEXT DUE +COMPLETED +DEAD LETTERS$/m);
+  expect(stdout).toMatch(new RegExp(`^${id} +0 +0 s +0 +5 +3: 2 dead, 1 rejected$`, 'm'));
 });
 
 test('with a bridge it is healthy, and shows its gate; a halted partition is not', async () => {

@@ -12,6 +12,8 @@ const topic = (lagRecords: number, lagSeconds = 0) => ({
   lagSeconds,
   finishedRecords: 0,
   completedRecords: 0,
+  lateRecords: 0,
+  nextDueAt: null,
   deadLetters: 0,
   deadJobs: 0,
   rejectedRecords: 0,
@@ -24,6 +26,7 @@ const well: Seen = {
   roles: [role('bridge'), role('work')],
   losses: [],
   halted: [],
+  expiring: [],
 };
 const gate = (isOpen: boolean, since = NOW - 240_000) => ({
   redis: 'main',
@@ -50,7 +53,17 @@ const waiting = {
   prioritized: 1,
   failed: 0,
 };
-const stuck = { topic: 't', partition: 2, state: 'halted', haltReason: 'made anew' };
+const partition = {
+  topic: 't',
+  partition: 2,
+  state: 'ready',
+  haltReason: '',
+  carried: 0,
+  retentionLeftMs: null,
+  isRetentionShort: false,
+};
+const stuck = { ...partition, state: 'halted', haltReason: 'made anew' };
+const expiring = (hours: number) => ({ ...partition, retentionLeftMs: hours * 3_600_000, isRetentionShort: true });
 
 test.each<[string, Partial<Seen>, number]>([
   ['Keeping up: nothing is behind', {}, 0],
@@ -64,6 +77,11 @@ test.each<[string, Partial<Seen>, number]>([
   ['Keeping up: nothing is behind', { roles: [role('bridge', 12_000), role('bridge'), role('work')] }, 0],
   ['Partition t/2 is halted and waits for an operator: made anew', { halted: [stuck] }, 5],
   ['Partition t/2 is halted and waits for an operator: made anew (and 1 more)', { halted: [stuck, stuck] }, 5],
+  [
+    "Kafka may delete an unfinished record of t/2 in 3 h: raise the topic's retention, or add workers",
+    { expiring: [expiring(5), expiring(3)] },
+    5,
+  ],
   ['Cannot see everything: Kafka: away', { unreachable: ['Kafka: away'], roles: [] }, 4],
   [
     'Falling behind: the gate of Redis main has been closed for 4 min, because its memory is used up; 1 record not finished',

@@ -28,8 +28,17 @@ afterAll(() => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-export function runSluice(args: readonly string[], { env = {}, cwd = ROOT, input }: RunOptions = {}): Running {
-  const child = spawn(process.execPath, [COMMAND, ...args], {
+export function runSluice(args: readonly string[], options: RunOptions = {}): Running {
+  return run([COMMAND, ...args], options);
+}
+
+/** A file that Node runs, with the sources of `sluice`. */
+export function runScript(file: string, options: RunOptions = {}): Running {
+  return run(['--conditions=sluice-source', file], options);
+}
+
+function run(args: readonly string[], { env = {}, cwd = ROOT, input }: RunOptions): Running {
+  const child = spawn(process.execPath, args, {
     cwd,
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],

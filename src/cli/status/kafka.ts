@@ -1,15 +1,17 @@
 /**
- * Lag, finished records and dead letters of topics. Reads offsets, which outlive Redis, and letters: it joins no group
+ * Lag, finished and late records, and dead letters of topics. Reads offsets, which outlive Redis, and letters: it joins no group
  * and makes no topic.
  */
 import { decodeMetadata } from '../../bridge/metadata.ts';
+import { delayStateTopic } from '../../job/late.ts';
 import { letterTopic } from '../../job/letter.ts';
-import type { Bounds, Committed, KafkaAdmin } from '../../kafka/consumer.ts';
+import type { Bounds, Committed, KafkaAdmin, RecordReader } from '../../kafka/consumer.ts';
 import type { LetterCounter } from '../../kafka/letters/count.ts';
+import { type LateStatus, lateStatus, NONE_LATE } from './late.ts';
 import type { TopicStatus } from './shape.ts';
 
 export async function topicStatus(
-  admin: KafkaAdmin,
+  { admin, reader }: { readonly admin: KafkaAdmin; readonly reader: RecordReader },
   group: string,
   topics: readonly string[],
   countLetters: LetterCounter,
@@ -18,11 +20,20 @@ export async function topicStatus(
   const existing = new Set(await admin.topics());
   const consumed = topics.filter((topic) => existing.has(topic));
   const letters = topics.map(letterTopic).filter((topic) => existing.has(topic));
+  const states = consumed.map((topic) => delayStateTopic(topic, group)).filter((topic) => existing.has(topic));
   const [bounds, committed] = await Promise.all([
-    admin.bounds([...consumed, ...letters]),
+    admin.bounds([...consumed, ...letters, ...states]),
     consumed.length === 0 ? new Map<string, Committed>() : admin.committed(group, consumed),
   ]);
-  return Promise.all(topics.map((topic) => oneTopic(admin, topic, bounds, committed, countLetters, now)));
+  const late = (topic: string) => {
+    const ofState = partitionsOf(bounds, delayStateTopic(topic, group));
+    return ofState.length === 0 ? NONE_LATE : lateStatus(reader, group, topic, ofState);
+  };
+  return Promise.all(
+    topics.map(async (topic) =>
+      oneTopic(admin, { topic, late: await late(topic) }, bounds, committed, countLetters, now),
+    ),
+  );
 }
 
 /** What a commit tells of: everything below its offset, and what its metadata lists above. */
@@ -35,7 +46,7 @@ function finishedOf(committed: Committed | undefined): number {
 
 async function oneTopic(
   admin: KafkaAdmin,
-  topic: string,
+  { topic, late }: { readonly topic: string; readonly late: LateStatus },
   bounds: ReadonlyMap<string, Bounds>,
   committed: ReadonlyMap<string, Committed>,
   countLetters: LetterCounter,
@@ -61,7 +72,9 @@ async function oneTopic(
     lagRecords,
     lagSeconds: behind.size === 0 ? 0 : await ageOf(behind, (time) => admin.offsetsAt(topic, time), now),
     finishedRecords: finished,
-    completedRecords: Math.max(0, finished - lettersEver),
+    completedRecords: Math.max(0, finished - lettersEver - late.extraOffsets),
+    lateRecords: late.waiting,
+    nextDueAt: late.nextDueAt === undefined ? null : new Date(late.nextDueAt).toISOString(),
     deadLetters: counts.reduce((sum, { waiting }) => sum + waiting, 0),
     deadJobs: counts.reduce((sum, { dead }) => sum + dead, 0),
     rejectedRecords: counts.reduce((sum, { rejected }) => sum + rejected, 0),

@@ -50,7 +50,7 @@ export function createObserver(config: Config): Observer {
     const [topics, roles, losses] = await Promise.all([
       answer(
         `Kafka at ${config.kafka.brokers.join(', ')}`,
-        () => topicStatus(admin, group, Object.keys(config.topics), countLetters, now),
+        () => topicStatus({ admin, reader }, group, Object.keys(config.topics), countLetters, now),
         unreachable,
       ),
       askMain(() => readBeacons(main.redis, group)),
@@ -58,9 +58,9 @@ export function createObserver(config: Config): Observer {
     ]);
     const speaking = (roles ?? []).filter((role) => !isSilent(role));
     const seen = await Promise.all(servers.map((server) => lookAt(server, speaking, unreachable)));
-    const halted = speaking
-      .flatMap((role) => detailOf(role).partitions ?? [])
-      .filter(({ state }) => state === 'halted');
+    const partitions = speaking.flatMap((role) => detailOf(role).partitions ?? []);
+    const halted = partitions.filter(({ state }) => state === 'halted');
+    const expiring = partitions.filter(({ isRetentionShort }) => isRetentionShort);
     const all = {
       unreachable: [...new Set(unreachable)],
       topics: topics ?? [],
@@ -69,6 +69,7 @@ export function createObserver(config: Config): Observer {
       roles: roles ?? [],
       losses: losses ?? [],
       halted,
+      expiring,
     };
     return { version: SHAPE_VERSION, at: new Date(now).toISOString(), ...verdictOf(all, now), ...all };
   }

@@ -17,6 +17,10 @@ export interface TopicStatus {
   readonly finishedRecords: number;
   /** Those that have no letter: at least so many. Letters that repeat, or are ahead of the commit, are taken off too. */
   readonly completedRecords: number;
+  /** Records that wait in delay topics, because they are due later than in a quarter of an hour. */
+  readonly lateRecords: number;
+  /** When the first of those that move on next is due; null when none waits. */
+  readonly nextDueAt: string | null;
   /** Letters that wait; those further back than the newest 5,000 records of a partition of `<topic>.dlq` all count. */
   readonly deadLetters: number;
   /** Of the newest that wait, those of jobs whose attempts are exhausted, and of records that could not become a job. */
@@ -50,6 +54,9 @@ export interface PartitionStatus {
   readonly partition: number;
   readonly state: string;
   readonly haltReason: string;
+  readonly carried: number;
+  readonly retentionLeftMs: number | null;
+  readonly isRetentionShort: boolean;
 }
 
 export interface Status {
@@ -68,4 +75,6 @@ export interface Status {
   readonly losses: readonly LossView[];
   /** Partitions that wait for an operator. */
   readonly halted: readonly PartitionStatus[];
+  /** Partitions with an unfinished record that Kafka may delete soon. */
+  readonly expiring: readonly PartitionStatus[];
 }

@@ -9,11 +9,13 @@ export function table({ verdict, topics, redis, queues, roles, losses, at }: Sta
   return [
     verdict,
     ...section(
-      ['TOPIC', 'LAG', 'OLDEST', 'COMPLETED', 'DEAD LETTERS'],
+      ['TOPIC', 'LAG', 'OLDEST', 'LATE', 'NEXT DUE', 'COMPLETED', 'DEAD LETTERS'],
       topics.map((each) => [
         each.topic,
         each.exists ? each.lagRecords : 'no such topic yet',
         each.exists ? duration(each.lagSeconds) : '',
+        each.exists ? each.lateRecords : '',
+        each.nextDueAt === null ? '' : `in ${duration(Math.max(0, Date.parse(each.nextDueAt) - now) / 1_000)}`,
         each.exists ? each.completedRecords : '',
         each.exists ? letters(each) : '',
       ]),

@@ -11,7 +11,7 @@ export interface Verdict {
 
 /** `now`: milliseconds since the epoch. */
 export function verdictOf(seen: Seen, now: number): Verdict {
-  const problem = unseen(seen) ?? noBridge(seen) ?? halted(seen);
+  const problem = unseen(seen) ?? noBridge(seen) ?? halted(seen) ?? expiring(seen);
   if (problem !== undefined) return { verdict: problem, isHealthy: false };
   return { verdict: closedGate(seen, now) ?? noWorkers(seen) ?? going(seen), isHealthy: true };
 }
@@ -33,6 +33,13 @@ function halted(seen: Seen): string | undefined {
   if (first === undefined) return undefined;
   const others = seen.halted.length > 1 ? ` (and ${seen.halted.length - 1} more)` : '';
   return `Partition ${first.topic}/${first.partition} is halted and waits for an operator: ${first.haltReason}${others}`;
+}
+
+function expiring(seen: Seen): string | undefined {
+  const [first] = [...seen.expiring].sort((a, b) => (a.retentionLeftMs ?? 0) - (b.retentionLeftMs ?? 0));
+  if (first === undefined) return undefined;
+  const left = duration((first.retentionLeftMs ?? 0) / 1_000);
+  return `Kafka may delete an unfinished record of ${first.topic}/${first.partition} in ${left}: raise the topic's retention, or add workers`;
 }
 
 const CAUSES: Readonly<Record<string, string>> = {

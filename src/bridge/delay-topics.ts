@@ -1,0 +1,55 @@
+/**
+ * Makes delay topics when they are first needed, with the partitions of their topic. Their records stay until they have
+ * moved on, however long that takes: no retention deletes them. Of the topics of states and of carried records only the
+ * last record of each key counts.
+ */
+import { type KafkaAdmin, partitionKey, type TopicPartition } from '../kafka/consumer.ts';
+import { LETTER_BYTES } from './letters.ts';
+
+const WAITING = { 'retention.ms': '-1', 'retention.bytes': '-1', 'max.message.bytes': String(LETTER_BYTES) };
+const KEYED = { 'cleanup.policy': 'compact', 'max.message.bytes': String(LETTER_BYTES) };
+const ASK_AGAIN_MS = 30_000;
+
+export class DelayTopics {
+  readonly #admin: KafkaAdmin;
+  /** Partitions that are known to be there. */
+  readonly #made = new Set<string>();
+  #names: { readonly all: ReadonlySet<string>; readonly at: number } | undefined;
+
+  #asking: Promise<readonly string[]> | undefined;
+
+  constructor(admin: KafkaAdmin) {
+    this.#admin = admin;
+  }
+
+  /** As it was half a minute ago; what was made here is known at once. */
+  async isThere(topic: string): Promise<boolean> {
+    if (this.#names === undefined || performance.now() - this.#names.at > ASK_AGAIN_MS) {
+      this.#names = { all: new Set(await this.#admin.topics()), at: performance.now() };
+    }
+    return this.#names.all.has(topic);
+  }
+
+  /** Many ask at once, after a join. */
+  async isThereNow(topic: string): Promise<boolean> {
+    this.#asking ??= this.#admin.topics().finally(() => {
+      this.#asking = undefined;
+    });
+    return (await this.#asking).includes(topic);
+  }
+
+  /** The partition of a delay topic that belongs to one of the topic `of`. */
+  async ensure(topic: string, of: TopicPartition): Promise<void> {
+    const place = partitionKey({ topic, partition: of.partition });
+    if (this.#made.has(place)) return;
+    const partitions = (await this.#admin.bounds([of.topic])).size;
+    await this.#admin.ensureTopics([{ topic, partitions, config: isKeyed(topic) ? KEYED : WAITING }]);
+    if (!(await this.#admin.bounds([topic])).has(place)) await this.#admin.growTopic(topic, partitions);
+    this.#made.add(place);
+    this.#names = undefined;
+  }
+}
+
+function isKeyed(topic: string): boolean {
+  return topic.endsWith('.state') || topic.endsWith('.long');
+}
