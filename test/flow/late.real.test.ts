@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { createRandom } from '../../demo/random.ts';
+import { createRandom } from '../../src/faults/random.ts';
 import { delayStateTopic, delayTopic } from '../../src/job/late.ts';
 import { silentLog } from '../../src/log.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
