@@ -10,6 +10,7 @@ import type { Claim } from '../queue/sink.ts';
 import type { LedgerName } from '../redis/keys.ts';
 import type { HeldPartition } from './held-partition.ts';
 import { type CommitMetadata, decodeMetadata, encodeMetadata } from './metadata.ts';
+import { forgottenByKafka, isRoutedAnew, startOf, undrained } from './rules.ts';
 import type { Shard } from './shard.ts';
 
 /** What Kafka knew at the time of the join. */
@@ -34,20 +35,18 @@ export interface ClaimContext {
 export async function claimPartition(held: HeldPartition, context: ClaimContext): Promise<void> {
   const key = partitionKey(held);
   const bounds = context.view.bounds.get(key);
-  if (bounds === undefined) return halt(held, 'Kafka does not know the partition');
   const committed = context.view.committed.get(key);
   const metadata = decodeMetadata(committed?.metadata ?? '');
   const known = typeof metadata === 'object' ? metadata : undefined;
   const generation = known?.generation ?? 0;
-  const start = Math.max(committed?.offset ?? bounds.low, held.committed);
-  if (start < bounds.low || start > bounds.high) {
-    return halt(held, `the committed offset ${start} is outside the log [${bounds.low}, ${bounds.high})`);
-  }
+  const from = startOf(committed?.offset, held.committed, bounds);
+  if ('halt' in from) return halt(held, from.halt);
+  const start = from.offset;
 
   const ledger: LedgerName = { ...held, cluster: context.view.cluster, group: context.view.group };
   const claims = await claimAll(context.shards, ledger, generation);
   if (claims === undefined) return halt(held, 'a key of the ledger is of a foreign type');
-  const refusal = disagreement(known, claims) ?? (await misrouted(known, start, ledger, context));
+  const refusal = forgottenByKafka(known, enqueuedOf(claims)) ?? (await misrouted(known, start, ledger, context));
   if (refusal !== undefined) return halt(held, refusal);
 
   const now: CommitMetadata = { generation, fingerprint: context.fingerprint };
@@ -85,26 +84,17 @@ async function claimAll(
   return good.length === claims.length ? good : undefined;
 }
 
-/** Rule 2: Redis remembers the partition and Kafka does not. */
-function disagreement(known: CommitMetadata | undefined, claims: readonly { claim: Claim }[]): string | undefined {
-  const enqueued = Math.max(...claims.map(({ claim }) => claim.enqueued));
-  if (known !== undefined || enqueued < 0) return undefined;
-  return (
-    `Redis has dealt with offsets up to ${enqueued}, but the group's commit holds nothing of Sluice's: ` +
-    'the topic was made anew, or its offsets have expired or were reset'
-  );
+function enqueuedOf(claims: readonly { claim: Claim }[]): number[] {
+  return claims.map(({ claim }) => claim.enqueued);
 }
 
-/** Rule 5: the routing has changed while records of the old one are unfinished. */
 async function misrouted(
   known: CommitMetadata | undefined,
   start: number,
   ledger: LedgerName,
   { fingerprint, allShards }: ClaimContext,
 ): Promise<string | undefined> {
-  if (known === undefined || known.fingerprint === fingerprint) return undefined;
+  if (!isRoutedAnew(known, fingerprint)) return undefined;
   const claims = await claimAll(allShards, ledger, known.generation);
-  const isDrained = claims?.every(({ claim }) => claim.enqueued < start) ?? false;
-  if (isDrained) return undefined;
-  return 'the routing to shards has changed while jobs of the old one are unfinished: drain with the old configuration first';
+  return undrained(claims === undefined ? [Number.POSITIVE_INFINITY] : enqueuedOf(claims), start);
 }

@@ -7,6 +7,7 @@ import type { GroupConsumer, OffsetCommit } from '../kafka/consumer.ts';
 import type { Log } from '../log.ts';
 import type { HeldPartition } from './held-partition.ts';
 import { encodeMetadata } from './metadata.ts';
+import { mayCommit } from './rules.ts';
 
 export interface CommitContext {
   readonly consumer: GroupConsumer;
@@ -20,7 +21,9 @@ export async function commitSettled(
   held: Iterable<HeldPartition>,
   context: CommitContext,
 ): Promise<void> {
-  const moved = [...held].filter((each) => each.isReady && each.epoch === epoch && each.settled > each.committed);
+  const moved = [...held].filter(
+    (each) => each.isReady && mayCommit(each.epoch, epoch) && each.settled > each.committed,
+  );
   if (moved.length === 0) return;
   const offsets = moved.map((each) => offsetOf(each, context));
   try {

@@ -12,6 +12,7 @@ import type { Decoder } from './decode.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { Letters, RejectedRecord } from './letters.ts';
 import type { Router } from './route.ts';
+import { afterFence } from './rules.ts';
 import type { Shard } from './shard.ts';
 
 const CUT_RECORDS = 500;
@@ -134,7 +135,10 @@ async function sendToShard(held: HeldPartition, target: HeldShard, cut: Cut, { m
     if (reply.status === 'refused') return { kind: 'refused', queue: reply.queue, why: reply.why };
     // A reply to a claim that was made anew meanwhile says nothing about the new one.
     if (!held.shards.includes(target)) return REVOKED;
-    if (isFenced(reply)) return fenceEnd(target, expected, reply.status);
+    if (isFenced(reply)) {
+      const isResend = afterFence(reply.status, { acked: target.acked, expected, isPresent: true }) === 'resend';
+      return isResend ? { kind: 'closed' } : { kind: 'disowned', status: reply.status };
+    }
     target.acked = Math.max(target.acked, reply.enqueued);
     shard.enqueued(reply, textBytesOf(jobs));
     countJobs(metrics, held.topic, jobs);
@@ -147,11 +151,6 @@ async function sendToShard(held: HeldPartition, target: HeldShard, cut: Cut, { m
     shard.slots.give();
     shard.answered(bytes);
   }
-}
-
-/** `behind` while an earlier batch is not acknowledged: that one failed, and both are sent again (rule 9). */
-function fenceEnd(target: HeldShard, expected: number, status: string): FeedEnd {
-  return status === 'behind' && target.acked < expected ? { kind: 'closed' } : { kind: 'disowned', status };
 }
 
 function countJobs(metrics: Metrics, topic: string, jobs: readonly PlacedJob[]): void {

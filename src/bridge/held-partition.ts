@@ -5,6 +5,7 @@
 import type { TopicPartition } from '../kafka/consumer.ts';
 import type { Claim } from '../queue/sink.ts';
 import { RangeSet } from './range-set.ts';
+import { firstToTake, isFinished, offsetToCommit } from './rules.ts';
 import type { Shard } from './shard.ts';
 
 /** The partition's ledger in one shard. */
@@ -75,7 +76,7 @@ export class HeldPartition implements TopicPartition {
     });
     this.committed = committed;
     this.generation = generation;
-    this.position = Math.max(committed, Math.min(...this.shards.map(({ acked }) => acked)) + 1);
+    this.position = firstToTake(committed, [this.acked]);
     this.state = 'ready';
   }
 
@@ -85,20 +86,21 @@ export class HeldPartition implements TopicPartition {
   }
 
   isFinished(offset: number): boolean {
-    return this.shards.every(({ finished }) => finished.has(offset));
+    return isFinished(offset, this.#finished);
   }
 
   /** The offset to commit: the lowest record whose job is not finished. */
   get settled(): number {
-    return Math.max(
-      this.committed,
-      Math.min(...this.shards.map(({ finished }) => finished.nextMissing(this.committed))),
-    );
+    return offsetToCommit(this.committed, this.#finished);
+  }
+
+  get #finished(): readonly RangeSet[] {
+    return this.shards.map(({ finished }) => finished);
   }
 
   /** Takes back what was sent and not acknowledged: it is read again from Kafka, in order. */
   rewindToAcked(): void {
     for (const held of this.shards) held.sent = held.acked;
-    this.position = Math.max(this.committed, this.acked + 1);
+    this.position = firstToTake(this.committed, [this.acked]);
   }
 }

@@ -8,6 +8,7 @@ import type { Metrics } from '../metrics.ts';
 import { type DeadJob, type Fenced, type Inspected, isFenced } from '../queue/sink.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { Letters } from './letters.ts';
+import { concluded } from './rules.ts';
 
 const LOOK_JOBS = 512;
 const LOOKS_PER_ROUND = 40;
@@ -84,7 +85,8 @@ function conclude(held: HeldPartition, target: HeldShard, reply: Inspected, cont
   const { metrics } = context;
   const { topic } = held;
   target.shard.read(reply.usedBytes);
-  target.finished.addExcept(reply.from, reply.end, reply.unsettled);
+  const { start, end, except } = concluded(reply);
+  target.finished.addExcept(start, end, except);
   if (reply.completed > 0) metrics.recordsSettled.inc({ topic, outcome: 'completed' }, reply.completed);
   if (reply.absent > 0) metrics.recordsSettled.inc({ topic, outcome: 'absent' }, reply.absent);
   for (const dead of reply.dead) void bury(held, target, dead, context);
