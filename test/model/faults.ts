@@ -1,9 +1,9 @@
 /** What goes wrong, each as often as the budget says. */
 import { letGo, nameOf, rebalance } from './kafka.ts';
 import { type Budget, emptyData, type Message, NO_BRIDGE, type Redis, type State } from './state.ts';
-import type { Emit } from './world.ts';
+import type { Emit, World } from './world.ts';
 
-export function faultSteps(state: State, emit: Emit): void {
+export function faultSteps(state: State, world: World, emit: Emit): void {
   const { budget } = state;
   const spend = (kind: keyof Budget, who: string, what: string, change: (next: State) => void) => {
     if (budget[kind] === 0) return;
@@ -21,7 +21,7 @@ export function faultSteps(state: State, emit: Emit): void {
     }
   }
   for (const [s, redis] of state.redis.entries()) redisFaults(redis, s, budget, spend, emit);
-  for (const [at, message] of state.flight.entries()) messageFaults(message, at, spend);
+  for (const [at, message] of state.flight.entries()) messageFaults(message, at, world, spend);
 }
 
 type Spend = (kind: keyof Budget, who: string, what: string, change: (next: State) => void) => void;
@@ -63,13 +63,13 @@ function lose(next: State, s: number, isRestart: boolean): void {
   next.recordedBeforeLoss |= next.recorded;
 }
 
-function messageFaults({ from, kind, status, last, shard }: Message, at: number, spend: Spend): void {
+function messageFaults({ from, kind, status, last, shard }: Message, at: number, { off }: World, spend: Spend): void {
   if (from < 0 || kind === 'claim') return;
   const what = kind === 'batch' ? `the batch up to ${last}` : `a look at shard ${shard}`;
   if (status === '') {
     spend('lostRequest', nameOf(from), `gives up on ${what}, which may run later`, (next) => {
       const message = next.flight[at] as Message;
-      failed(next, message);
+      if (!off.has('resendInOrder')) failed(next, message);
       message.from = -1;
     });
   } else {

@@ -70,8 +70,7 @@ export function inspect(redis: Redis, message: Message, world: World): void {
 export function bury(redis: Redis, caller: Caller, offset: number, world: World): { status: Status; removed: boolean } {
   const { data } = redis;
   const status = refusal(redis, caller, world);
-  const mayRemove = has(data.dead, offset) || (world.off.has('removeOnlyDead') && has(data.waiting, offset));
-  if (status !== 'ok' || !mayRemove) return { status, removed: false };
+  if (status !== 'ok' || !has(data.dead, offset)) return { status, removed: false };
   remove(data, bit(offset));
   return { status, removed: true };
 }

@@ -36,7 +36,7 @@ interface Origins {
 }
 
 export function search(world: World, { states = 1e7, until = () => false, visit }: SearchLimits = {}): Searched {
-  const first = initialState(world.shards, world.budget);
+  const first = initialState(world);
   const seen = new Set([fingerprintOf(first)]);
   const origins: Origins = { from: [-1], step: [-1] };
   let level: State[] = [first];
@@ -76,7 +76,7 @@ function wayTo(world: World, { from, step }: Origins): Step[] {
   const ordinals: number[] = [];
   for (let at = from.length - 1; at > 0; at = from[at] as number) ordinals.unshift(step[at] as number);
   const way: Step[] = [];
-  let state = initialState(world.shards, world.budget);
+  let state = initialState(world);
   for (const wanted of ordinals) {
     const taken = nthStep(state, world, wanted);
     way.push(taken);

@@ -3,6 +3,8 @@
  * only there to judge by, and that no part of the system could see, is marked as such.
  */
 
+import type { World } from './world.ts';
+
 /** What a Redis holds of one partition; a snapshot keeps all of it. */
 export interface Data {
   /** 0: no such field. */
@@ -117,6 +119,8 @@ export interface Budget {
   lostReply: number;
   lostCommitReply: number;
   jobDies: number;
+  /** From a dashboard: the dead job waits again. */
+  jobRetried: number;
   jobRemoved: number;
 }
 
@@ -152,10 +156,10 @@ export const NO_BRIDGE: Bridge = {
 };
 
 /** Two bridges have joined; the first has been assigned the partition and knows it. */
-export function initialState(shardCount: number, budget: Budget): State {
+export function initialState({ shards, isKnown, budget }: Pick<World, 'shards' | 'isKnown' | 'budget'>): State {
   return {
-    kafka: { committed: -1, finished: 0, generation: 1, owner: 0, letters: 0 },
-    redis: Array.from({ length: shardCount }, () => ({ incarnation: 1, data: emptyData(), snapshot: undefined })),
+    kafka: { committed: isKnown ? 0 : -1, finished: 0, generation: 1, owner: 0, letters: 0 },
+    redis: Array.from({ length: shards }, () => ({ incarnation: 1, data: emptyData(), snapshot: undefined })),
     bridges: [
       { ...NO_BRIDGE, generation: 1, epoch: 1, phase: 'asking' },
       { ...NO_BRIDGE, generation: 1 },

@@ -12,7 +12,7 @@ import { below, type Emit, offsetsOf, type World } from './world.ts';
 /** In an order that depends on the state alone. */
 export function steps(state: State, world: World, emit: Emit): void {
   harmlessSteps(state, world, emit);
-  faultSteps(state, emit);
+  faultSteps(state, world, emit);
 }
 
 /** Those that a system without faults takes, and that end whatever is under way. */

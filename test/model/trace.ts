@@ -4,7 +4,7 @@ import { type Bridge, type Data, initialState, type State } from './state.ts';
 import { offsetsOf, type World } from './world.ts';
 
 export function traceOf({ violation, way }: Found, world: World): string {
-  let before = factsOf(initialState(world.shards, world.budget));
+  let before = factsOf(initialState(world));
   const lines = way.map(({ who, what, state }, i) => {
     const after = factsOf(state);
     const changed = [...after].filter(([name, fact]) => before.get(name) !== fact);

@@ -86,6 +86,12 @@ function stockSteps(data: Data, s: number, emit: Emit): void {
 }
 
 function operatorSteps({ budget }: State, data: Data, s: number, emit: Emit): void {
+  for (const each of budget.jobRetried > 0 ? offsetsOf(data.dead) : []) {
+    emit('operator', `has dead job ${each} tried again`, (next) => {
+      next.budget.jobRetried--;
+      move(dataOf(next, s), each, 'dead', 'waiting');
+    });
+  }
   if (budget.jobRemoved === 0) return;
   for (const each of offsetsOf(data.waiting | data.dead | data.completed)) {
     emit('operator', `removes job ${each} from the queue`, (next) => {

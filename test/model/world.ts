@@ -19,7 +19,6 @@ export const RULES = {
   letterFirst: '11: the letter of a record that is no job is acked before `enqueued` passes it',
   checkedLook: '13: finished is concluded only from one reply that passed the check',
   letterBeforeRemoval: '14: the letter of a dead job is acked before the job is removed',
-  removeOnlyDead: '14: a dead job is removed only if it is still dead',
   commitWhileOwned: '15: commit only while the assignment is the present one',
   commitLowest: '15: commit the lowest record that is not finished',
   metadata: 'metadata: a commit lists what is finished above its offset',
@@ -39,6 +38,8 @@ export interface World {
   /** Offset o goes to shard o mod shards. */
   readonly shards: number;
   readonly batchRecords: number;
+  /** Whether the group has committed before, at offset 0. */
+  readonly isKnown: boolean;
   readonly workers: readonly ('host' | 'stock')[];
   /** Whether a reply may come after that to a later call: on another connection, or kept by a slow reader. */
   readonly hasLateReplies: boolean;
@@ -51,7 +52,7 @@ export type Emit = (who: string, what: string, change: (next: State) => void) =>
 
 export const NO_FAULTS: Budget = {
   ...{ flush: 0, restart: 0, restore: 0, bridgeCrash: 0, hostCrash: 0, rebalance: 0 },
-  ...{ lostRequest: 0, lostReply: 0, lostCommitReply: 0, jobDies: 0, jobRemoved: 0 },
+  ...{ lostRequest: 0, lostReply: 0, lostCommitReply: 0, jobDies: 0, jobRetried: 0, jobRemoved: 0 },
 };
 
 export interface WorldOptions extends Partial<Omit<World, 'budget' | 'off'>> {
@@ -61,7 +62,16 @@ export interface WorldOptions extends Partial<Omit<World, 'budget' | 'off'>> {
 
 export function world({ budget, off, ...rest }: WorldOptions = {}): World {
   return {
-    ...{ records: 2, gaps: 0, rejected: 0, shards: 1, batchRecords: 1, workers: ['host'], hasLateReplies: false },
+    ...{
+      records: 2,
+      gaps: 0,
+      rejected: 0,
+      shards: 1,
+      batchRecords: 1,
+      isKnown: false,
+      workers: ['host'],
+      hasLateReplies: false,
+    },
     ...rest,
     budget: { ...NO_FAULTS, ...budget },
     off: new Set(off),
