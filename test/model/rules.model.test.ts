@@ -15,7 +15,9 @@ function firstViolation(broken: World): Found | undefined {
 
 function firstStuck(broken: World): Found | undefined {
   let stuck: Found | undefined;
-  const visit = (state: State) => void (stuck ??= stuckFrom(state, broken));
+  const visit = (state: State) => {
+    stuck ??= stuckFrom(state, broken);
+  };
   search(broken, { states: MOST_STATES, visit, until: () => stuck !== undefined });
   return stuck;
 }
