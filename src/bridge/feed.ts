@@ -12,7 +12,7 @@ import type { Decoder } from './decode.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { Letters, RejectedRecord } from './letters.ts';
 import type { Router } from './route.ts';
-import { afterFence } from './rules.ts';
+import { afterFence, mayEnqueue } from './rules.ts';
 import type { Shard } from './shard.ts';
 
 const CUT_RECORDS = 500;
@@ -172,6 +172,8 @@ function planCut(held: HeldPartition, records: readonly KafkaRecord[], { decode,
       continue;
     }
     if ('drift' in decoded && decoded.drift > 0) metrics.schemaDrift.inc({ message: routed.job.name });
+    const target = held.shards.find(({ shard }) => shard.sink.name === routed.shard);
+    if (target === undefined || !mayEnqueue(record.offset, target.finished)) continue;
     jobs.get(routed.shard)?.push({ offset: record.offset, job: routed.job });
   }
   const bytes = new Map(

@@ -57,9 +57,14 @@ export function firstToTake(committed: number, enqueued: readonly number[]): num
   return Math.max(committed, Math.min(...enqueued) + 1);
 }
 
-/** Rule 7: finished in every shard; what is not, is enqueued, or skipped by the ledger. */
+/** F: finished in every shard. */
 export function isFinished(offset: number, shards: readonly Offsets[]): boolean {
   return shards.every((finished) => finished.has(offset));
+}
+
+/** Rule 7: not again where it is finished, though other shards may not have answered for it yet. */
+export function mayEnqueue(offset: number, target: Offsets): boolean {
+  return !target.has(offset);
 }
 
 /**

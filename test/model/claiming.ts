@@ -2,7 +2,8 @@
 import { firstToTake, forgottenByKafka, startOf } from '../../src/bridge/rules.ts';
 import { commitAt, finishedOf, letGo, maySend, nameOf } from './kafka.ts';
 import { claim, removeFinished } from './scripts.ts';
-import { type Bridge, freshToken, type HeldShard, type Message, type Redis, type State } from './state.ts';
+import { freshToken } from './start.ts';
+import type { Bridge, HeldShard, Message, Redis, State } from './state.ts';
 import { below, type Emit, type World } from './world.ts';
 
 export function claimSteps(state: State, b: number, world: World, emit: Emit): void {
@@ -45,6 +46,9 @@ function ask(next: State, bridge: Bridge, world: World): void {
     return;
   }
   bridge.committed = start.offset;
+  bridge.isKnown = committed >= 0;
+  // A new one is random in the system; here the join is a number that was never used.
+  if (world.knowsGeneration) bridge.topicGeneration = next.kafka.topicGeneration || bridge.epoch;
   if (bridge.shards.length === 0) {
     const none = { token: 0, incarnation: 0, isReconciled: false, acked: -1, sent: -1, finished: 0, dead: 0 };
     bridge.shards = Array.from({ length: world.shards }, () => ({ ...none }));
@@ -57,16 +61,14 @@ function claimShard(next: State, bridge: Bridge, at: number, world: World): void
   const held = bridge.shards[at] as HeldShard;
   const redis = next.redis[at] as Redis;
   held.token = world.off.has('randomToken') ? redis.data.owner + 1 : freshToken(next);
-  const { enqueued, incarnation, isReconciled } = claim(redis, held.token);
-  Object.assign(held, { acked: enqueued, sent: enqueued, incarnation, isReconciled });
+  const { enqueued: acked, ...rest } = claim(redis, held.token);
+  Object.assign(held, { acked, sent: acked, ...rest });
   if (bridge.shards.some(({ token }) => token === 0)) return;
-  const known = next.kafka.committed < 0 ? undefined : { generation: 0, fingerprint: '', finished: [] };
-  const refusal = forgottenByKafka(
-    known,
-    bridge.shards.map(({ acked }) => acked),
-  );
-  if (refusal !== undefined) next.broken = `halted although nobody touched the topic: ${refusal}`;
-  if (world.off.has('commitBeforeUse')) goOn(bridge, world);
+  const known = bridge.isKnown ? { generation: 0, fingerprint: '', finished: [] } : undefined;
+  const enqueued = bridge.shards.map(({ acked }) => acked);
+  const refusal = forgottenByKafka(known, enqueued) ?? ofAnotherTopic(next, bridge, world);
+  if (refusal !== undefined && !world.off.has('haltWhenForgotten')) halt(next, bridge, refusal);
+  else if (world.off.has('commitBeforeUse')) goOn(bridge, world);
   else bridge.phase = 'committing';
 }
 
@@ -86,9 +88,21 @@ function claimFaults({ budget }: State, at: number, step: (what: string, change:
   }
 }
 
+function ofAnotherTopic({ redis }: State, { topicGeneration }: Bridge, world: World): string | undefined {
+  const isForeign = redis.some(({ data }) => data.enqueued >= 0 && data.topicGeneration !== topicGeneration);
+  return world.knowsGeneration && isForeign ? 'the ledger was written for another generation of the topic' : undefined;
+}
+
+/** An operator is called: for nothing, unless the topic is another one. A zombie that halts is not heard for long. */
+function halt(next: State, bridge: Bridge, why: string): void {
+  bridge.phase = 'halted';
+  if (!next.kafka.isAnew && bridge.epoch === next.kafka.generation)
+    next.broken = `(e) halted although nobody touched the topic: ${why}`;
+}
+
 const STRAY_CLAIM: Message = {
   ...{ from: -1, shard: 0, kind: 'claim', token: 0, incarnation: 0, expected: -1, last: -1, jobs: 0 },
-  ...{ status: '', enqueued: -1, unsettled: 0, dead: 0 },
+  ...{ topicGeneration: 0, status: '', enqueued: -1, unsettled: 0, dead: 0 },
 };
 
 function commitClaim(next: State, bridge: Bridge, b: number, world: World): void {

@@ -4,7 +4,8 @@
  */
 import { fingerprintOf } from './fingerprint.ts';
 import type { Found, Step } from './search.ts';
-import { copyOf, type State } from './state.ts';
+import { copyOf } from './start.ts';
+import type { State } from './state.ts';
 import { harmlessSteps, isThrough, violation } from './steps.ts';
 import { NO_FAULTS, type World } from './world.ts';
 

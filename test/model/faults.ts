@@ -1,6 +1,7 @@
 /** What goes wrong, each as often as the budget says. */
 import { letGo, nameOf, rebalance } from './kafka.ts';
-import { type Budget, emptyData, type Message, NO_BRIDGE, type Redis, type State } from './state.ts';
+import { emptyData, NO_BRIDGE } from './start.ts';
+import type { Budget, Message, Redis, State } from './state.ts';
 import type { Emit, World } from './world.ts';
 
 export function faultSteps(state: State, world: World, emit: Emit): void {
@@ -60,7 +61,6 @@ function lose(next: State, s: number, isRestart: boolean): void {
   const redis = next.redis[s] as Redis;
   redis.data = emptyData();
   if (isRestart) redis.incarnation += 1;
-  next.recordedBeforeLoss |= next.recorded;
 }
 
 function messageFaults({ from, kind, status, last, shard }: Message, at: number, { off }: World, spend: Spend): void {

@@ -1,5 +1,5 @@
 /** Rules 9 to 11 in a bridge: records to batches, at most two under way, and what follows from each reply. */
-import { afterFence, concluded, firstToTake, isFinished } from '../../src/bridge/rules.ts';
+import { afterFence, concluded, firstToTake, isFinished, mayEnqueue } from '../../src/bridge/rules.ts';
 import { reclaim } from './claiming.ts';
 import { nameOf } from './kafka.ts';
 import type { Bridge, HeldShard, Message, State } from './state.ts';
@@ -53,18 +53,25 @@ function send(next: State, b: number, records: readonly number[], world: World):
     else next.kafka.letters |= bit(offset);
   }
   for (const [s, held] of bridge.shards.entries()) {
-    const own = open.filter((offset) => shardOf(offset, world) === s && !has(world.rejected, offset));
+    const own = toEnqueue(open, s, held, world);
     if (own.length === 0 && world.off.has('advanceEveryShard')) continue;
-    next.flight.push(batch(b, s, held, last, own));
+    next.flight.push({ ...batch(b, s, held, last, own), topicGeneration: bridge.topicGeneration });
     held.sent = last;
   }
   bridge.position = last + 1;
 }
 
+/** The records that become jobs in this shard. */
+function toEnqueue(records: readonly number[], s: number, held: HeldShard, world: World): number[] {
+  const own = records.filter((offset) => shardOf(offset, world) === s && !has(world.rejected, offset));
+  if (world.off.has('dropFinished') || world.off.has('dropFinishedThere')) return own;
+  return own.filter((offset) => mayEnqueue(offset, rangeSetOf(held.finished)));
+}
+
 function batch(b: number, shard: number, held: HeldShard, last: number, offsets: readonly number[]): Message {
   const jobs = offsets.reduce((set, offset) => set | bit(offset), 0);
   const { token, incarnation, sent } = held;
-  const reply = { status: '', enqueued: -1, unsettled: 0, dead: 0 } as const;
+  const reply = { topicGeneration: 0, status: '', enqueued: -1, unsettled: 0, dead: 0 } as const;
   return { from: b, shard, kind: 'batch', token, incarnation, expected: sent, last, jobs, ...reply };
 }
 

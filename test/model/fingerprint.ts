@@ -28,6 +28,8 @@ export function fingerprintOf({ kafka, redis, bridges, host, flight, budget, ...
   add(kafka.finished);
   add(kafka.generation);
   add(kafka.owner);
+  add(Number(kafka.isAnew));
+  add(kafka.topicGeneration);
   add(kafka.letters);
   for (const { incarnation, data, snapshot } of redis) {
     add(incarnation);
@@ -41,7 +43,6 @@ export function fingerprintOf({ kafka, redis, bridges, host, flight, budget, ...
   addBudget(budget);
   add(judged.done);
   add(judged.recorded);
-  add(judged.recordedBeforeLoss);
   return (b >>> 11) * 4294967296 + (a >>> 0);
 }
 
@@ -62,6 +63,7 @@ function addData(data: Data): void {
   add(data.enqueued);
   add(data.reconciled);
   add(data.unsettled);
+  add(data.topicGeneration);
   add(data.waiting);
   add(data.hosted);
   add(data.stocked);
@@ -70,12 +72,14 @@ function addData(data: Data): void {
   add(data.created);
 }
 
-const PHASES = ['none', 'asking', 'claiming', 'committing', 'reconciling', 'ready'];
+const PHASES = ['none', 'asking', 'claiming', 'committing', 'reconciling', 'ready', 'halted'];
 
 function addBridge(bridge: Bridge): void {
   add(bridge.generation);
   add(bridge.epoch);
   add(PHASES.indexOf(bridge.phase));
+  add(Number(bridge.isKnown));
+  add(bridge.topicGeneration);
   add(bridge.committed);
   add(bridge.position);
   add(Number(bridge.mustRewind));
@@ -108,6 +112,7 @@ function addMessage(message: Message): void {
   add(message.expected);
   add(message.last);
   add(message.jobs);
+  add(message.topicGeneration);
   add(STATUSES.indexOf(message.status));
   add(message.enqueued);
   add(message.unsettled);
@@ -124,6 +129,7 @@ function addBudget(budget: Budget): void {
   add(budget.lostRequest);
   add(budget.lostReply);
   add(budget.lostCommitReply);
+  add(budget.topicAnew);
   add(budget.jobDies);
   add(budget.jobRetried);
   add(budget.jobRemoved);

@@ -3,7 +3,8 @@
  * what it lost, it goes on in the partition's name (a zombie). The broker checks a commit's generation, nothing else.
  */
 import { mayCommit, offsetToCommit } from '../../src/bridge/rules.ts';
-import { type Bridge, type HeldShard, NO_BRIDGE, type State } from './state.ts';
+import { NO_BRIDGE } from './start.ts';
+import type { Bridge, HeldShard, State } from './state.ts';
 import { below, type Emit, rangeSetOf, type World } from './world.ts';
 
 export function groupSteps(state: State, b: number, emit: Emit): void {
@@ -62,9 +63,19 @@ export function commitAt(next: State, bridge: Bridge, offset: number, world: Wor
   if (bridge.generation !== kafka.generation) return false;
   const finished = finishedOf(bridge) & ~below(offset);
   kafka.committed = offset;
+  kafka.topicGeneration = bridge.topicGeneration;
   kafka.finished = world.off.has('metadata') ? 0 : finished;
   next.recorded |= finished | below(offset);
   return true;
+}
+
+/** Nobody holds the partition of the new topic yet; Redis knows only the old one. */
+export function makeTopicAnew(next: State): void {
+  next.budget.topicAnew--;
+  for (const b of next.bridges.keys()) letGo(next, b);
+  rebalance(next, next.kafka.owner);
+  Object.assign(next.kafka, { committed: -1, finished: 0, letters: 0, isAnew: true, topicGeneration: 0 });
+  Object.assign(next, { done: 0, recorded: 0 });
 }
 
 /** The broker deals the partition anew. */

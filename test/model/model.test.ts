@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { fingerprintOf } from './fingerprint.ts';
 import { search } from './search.ts';
-import { copyOf, initialState, type State } from './state.ts';
+import { copyOf, initialState } from './start.ts';
+import type { State } from './state.ts';
 import { traceOf } from './trace.ts';
 import { type Rule, world } from './world.ts';
 import { NEEDED_IN } from './worlds.ts';

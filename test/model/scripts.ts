@@ -40,6 +40,7 @@ export function enqueue(redis: Redis, message: Message, world: World): string {
     data.unsettled |= bit(offset);
   }
   data.enqueued = Math.max(data.enqueued, message.last);
+  if (world.knowsGeneration) data.topicGeneration = message.topicGeneration;
   message.enqueued = data.enqueued;
   return broken;
 }

@@ -35,3 +35,19 @@ describe('with all rules on', () => {
     }
   });
 });
+
+/** Known: docs/model.md, "Found". */
+describe('a snapshot of Redis that is older than the topic', () => {
+  const options = { records: 1, budget: { topicAnew: 1, flush: 1, restore: 1 } };
+
+  it('is believed, when Redis was empty while the topic was made anew', () => {
+    expect(search(world(options)).found?.violation).toMatch(/^\(a, c\)/);
+  });
+
+  it('would be told by a ledger that carries the generation of its topic', () => {
+    const whole = world({ ...options, knowsGeneration: true });
+    const { found, isComplete } = search(whole);
+    expect(found && traceOf(found, whole)).toBeUndefined();
+    expect(isComplete).toBe(true);
+  });
+});

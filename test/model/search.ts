@@ -1,6 +1,7 @@
 /** Breadth-first search over the states of a world: the first violation found has the shortest way to it. */
 import { fingerprintOf } from './fingerprint.ts';
-import { copyOf, initialState, type State } from './state.ts';
+import { copyOf, initialState } from './start.ts';
+import type { State } from './state.ts';
 import { steps, violation } from './steps.ts';
 import type { World } from './world.ts';
 

@@ -23,7 +23,7 @@ function lookStep(state: State, b: number, s: number, world: World, emit: Emit):
   if (isLooking || rangeSetOf(finished).nextMissing(bridge.committed) > acked) return;
   emit(nameOf(b), `looks at the unsettled jobs of shard ${s}`, (next) => {
     const call = { from: b, shard: s, kind: 'look', token, incarnation, expected: acked, last: -1, jobs: 0 } as const;
-    const look: Message = { ...call, status: '', enqueued: -1, unsettled: 0, dead: 0 };
+    const look: Message = { ...call, topicGeneration: 0, status: '', enqueued: -1, unsettled: 0, dead: 0 };
     inspect(next.redis[s] as Redis, look, world);
     next.flight.push(look);
   });

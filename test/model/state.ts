@@ -3,8 +3,6 @@
  * only there to judge by, and that no part of the system could see, is marked as such.
  */
 
-import type { World } from './world.ts';
-
 /** What a Redis holds of one partition; a snapshot keeps all of it. */
 export interface Data {
   /** 0: no such field. */
@@ -14,6 +12,8 @@ export interface Data {
   /** An incarnation; 0: no such field. */
   reconciled: number;
   unsettled: number;
+  /** Of the topic, as the last batch had it; only where the world's ledger knows it. */
+  topicGeneration: number;
   waiting: number;
   /** Run by Sluice's own host. */
   hosted: number;
@@ -40,6 +40,10 @@ export interface Kafka {
   generation: number;
   /** The bridge that the partition is assigned to. */
   owner: number;
+  /** The topic was made anew: the same offsets, other records. */
+  isAnew: boolean;
+  /** In the commit's metadata; 0: none yet. */
+  topicGeneration: number;
   /** Dead-letter topic. */
   letters: number;
 }
@@ -56,8 +60,9 @@ export interface HeldShard {
   dead: number;
 }
 
-/** `asking`: reads Kafka. `claiming`, `committing`, `reconciling`: rules 3, 4, 6. `none`: holds nothing. */
-export type Phase = 'none' | 'asking' | 'claiming' | 'committing' | 'reconciling' | 'ready';
+/** `asking`: reads Kafka. `claiming`, `committing`, `reconciling`: rules 3, 4, 6. `none`: holds nothing.
+ * `halted`: waits for an operator (rule 2). */
+export type Phase = 'none' | 'asking' | 'claiming' | 'committing' | 'reconciling' | 'ready' | 'halted';
 
 export interface Bridge {
   /** The group's generation that its client has joined; 0: none. */
@@ -65,6 +70,9 @@ export interface Bridge {
   /** The generation that the partition was assigned in. */
   epoch: number;
   phase: Phase;
+  /** Whether Kafka had metadata of ours when it was asked. */
+  isKnown: boolean;
+  topicGeneration: number;
   committed: number;
   position: number;
   /** A batch failed: what was sent is taken back once nothing of it is under way. */
@@ -89,6 +97,7 @@ export interface Message {
   expected: number;
   last: number;
   jobs: number;
+  topicGeneration: number;
   status: '' | 'ok' | 'disowned' | 'reborn' | 'behind';
   enqueued: number;
   unsettled: number;
@@ -118,6 +127,8 @@ export interface Budget {
   lostRequest: number;
   lostReply: number;
   lostCommitReply: number;
+  /** The topic is deleted and made again, when everything had ended. */
+  topicAnew: number;
   jobDies: number;
   /** From a dashboard: the dead job waits again. */
   jobRetried: number;
@@ -135,62 +146,6 @@ export interface State {
   done: number;
   /** To judge by: listed as finished by a commit that Kafka accepted. */
   recorded: number;
-  /** To judge by: what was in `recorded` when Redis was lost. */
-  recordedBeforeLoss: number;
   /** To judge by: what a step has just broken. */
   broken: string;
-}
-
-const NO_DATA: Data = {
-  ...{ owner: 0, enqueued: -1, reconciled: 0, unsettled: 0, waiting: 0, hosted: 0 },
-  ...{ stocked: 0, completed: 0, dead: 0, created: 0 },
-};
-
-export function emptyData(): Data {
-  return { ...NO_DATA };
-}
-
-export const NO_BRIDGE: Bridge = {
-  ...{ generation: 0, epoch: 0, phase: 'none', committed: 0, position: 0, mustRewind: false },
-  ...{ lettered: 0, lettersDue: 0, recorded: 0, shards: [] },
-};
-
-/** Two bridges have joined; the first has been assigned the partition and knows it. */
-export function initialState({ shards, isKnown, budget }: Pick<World, 'shards' | 'isKnown' | 'budget'>): State {
-  return {
-    kafka: { committed: isKnown ? 0 : -1, finished: 0, generation: 1, owner: 0, letters: 0 },
-    redis: Array.from({ length: shards }, () => ({ incarnation: 1, data: emptyData(), snapshot: undefined })),
-    bridges: [
-      { ...NO_BRIDGE, generation: 1, epoch: 1, phase: 'asking' },
-      { ...NO_BRIDGE, generation: 1 },
-    ],
-    host: { offset: -1, isRunning: false },
-    flight: [],
-    budget: { ...budget },
-    ...{ done: 0, recorded: 0, recordedBeforeLoss: 0, broken: '' },
-  };
-}
-
-export function copyOf(state: State): State {
-  return {
-    ...state,
-    kafka: { ...state.kafka },
-    redis: state.redis.map((each) => ({ ...each, data: { ...each.data } })),
-    bridges: state.bridges.map((each) => ({ ...each, shards: each.shards.map((shard) => ({ ...shard })) })),
-    host: { ...state.host },
-    flight: state.flight.map((each) => ({ ...each })),
-    budget: { ...state.budget },
-  };
-}
-
-/** A token that nothing refers to: random in the system, the smallest here, so that equal situations are equal states. */
-export function freshToken({ redis, bridges, flight }: State): number {
-  const used = new Set([
-    ...redis.flatMap(({ data, snapshot }) => [data.owner, snapshot?.owner ?? 0]),
-    ...bridges.flatMap(({ shards }) => shards.map(({ token }) => token)),
-    ...flight.map(({ token }) => token),
-  ]);
-  let token = 1;
-  while (used.has(token)) token++;
-  return token;
 }

@@ -2,7 +2,7 @@
 import { claimSteps } from './claiming.ts';
 import { faultSteps } from './faults.ts';
 import { deliver, feedSteps } from './feeding.ts';
-import { groupSteps, nameOf } from './kafka.ts';
+import { groupSteps, makeTopicAnew, nameOf } from './kafka.ts';
 import { claim, enqueue } from './scripts.ts';
 import { settleSteps } from './settling.ts';
 import type { Message, Redis, State } from './state.ts';
@@ -13,6 +13,8 @@ import { below, type Emit, offsetsOf, type World } from './world.ts';
 export function steps(state: State, world: World, emit: Emit): void {
   harmlessSteps(state, world, emit);
   faultSteps(state, world, emit);
+  if (state.budget.topicAnew === 0 || !isThrough(state, world)) return;
+  emit('operator', 'deletes the topic and makes it anew, with other records', makeTopicAnew);
 }
 
 /** Those that a system without faults takes, and that end whatever is under way. */
@@ -66,8 +68,10 @@ export function violation({ broken, kafka, done }: State, { gaps }: World): stri
   return '';
 }
 
-/** Whether everything has ended: all committed, and no job left. */
-export function isThrough({ kafka, redis, flight }: State, { records, gaps }: World): boolean {
+/** Whether everything has ended: all committed, and no job left; or an operator has been called for. */
+export function isThrough({ kafka, redis, flight, bridges }: State, { records, gaps }: World): boolean {
+  const owner = bridges[kafka.owner];
+  if (kafka.isAnew && owner?.phase === 'halted' && owner.epoch === kafka.generation) return true;
   const open = redis.some(({ data }) => (data.waiting | data.hosted | data.stocked | data.dead) !== 0);
   const behind = below(records) & ~below(kafka.committed) & ~gaps;
   return !open && behind === 0 && flight.length === 0;

@@ -1,6 +1,7 @@
 /** A way to a violation as text that a person can read: a line a step, and below it what the step has changed. */
 import type { Found } from './search.ts';
-import { type Bridge, type Data, initialState, type State } from './state.ts';
+import { initialState } from './start.ts';
+import type { Bridge, Data, State } from './state.ts';
 import { offsetsOf, type World } from './world.ts';
 
 export function traceOf({ violation, way }: Found, world: World): string {

@@ -1,7 +1,8 @@
 /** Random walks through worlds that are too large to be searched, and a violation's way made shorter. */
 import { stuckFrom } from './fair.ts';
 import type { Found, Step } from './search.ts';
-import { copyOf, initialState, type State } from './state.ts';
+import { copyOf, initialState } from './start.ts';
+import type { State } from './state.ts';
 import { harmlessSteps, steps, violation } from './steps.ts';
 import type { World } from './world.ts';
 

@@ -41,9 +41,7 @@ function ask(next: State, offset: number, world: World): void {
   const redis = next.redis[shardOf(offset, world)] as Redis;
   if (guard(redis, offset, world)) {
     next.host.isRunning = true;
-    if (has(next.recordedBeforeLoss, offset)) {
-      next.broken = `(d) job ${offset} runs again, although Kafka had it as finished before Redis was lost`;
-    }
+    if (has(next.recorded, offset)) next.broken = `(d) job ${offset} runs, although Kafka has it as finished`;
     return;
   }
   if (has(redis.data.hosted, offset)) move(redis.data, offset, 'hosted', 'waiting');

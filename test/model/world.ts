@@ -4,10 +4,12 @@ import type { Budget, State } from './state.ts';
 
 /** Each can be switched off; the number is the rule's. */
 export const RULES = {
+  haltWhenForgotten: '2: where Redis remembers the partition and Kafka does not, an operator decides',
   randomToken: '3: a claim writes a token that was never used',
   commitBeforeUse: '4: a claim is used only when Kafka has accepted a commit after it',
   reconcile: '6: jobs that Kafka has as finished are removed before anything else',
   dropFinished: '7: offsets that are finished are not enqueued',
+  dropFinishedThere: '7: nor are those that are finished in their own shard, and not in all yet',
   ownerCheck: '8: every script checks the owner',
   incarnationCheck: '8: every script checks the incarnation',
   rewindOnLoss: '8: a bridge that claims again rewinds to the committed offset',
@@ -40,6 +42,8 @@ export interface World {
   readonly batchRecords: number;
   /** Whether the group has committed before, at offset 0. */
   readonly isKnown: boolean;
+  /** Whether a ledger that was written for another generation of the topic is told from a present one. */
+  readonly knowsGeneration: boolean;
   readonly workers: readonly ('host' | 'stock')[];
   /** Whether a reply may come after that to a later call: on another connection, or kept by a slow reader. */
   readonly hasLateReplies: boolean;
@@ -52,7 +56,7 @@ export type Emit = (who: string, what: string, change: (next: State) => void) =>
 
 export const NO_FAULTS: Budget = {
   ...{ flush: 0, restart: 0, restore: 0, bridgeCrash: 0, hostCrash: 0, rebalance: 0 },
-  ...{ lostRequest: 0, lostReply: 0, lostCommitReply: 0, jobDies: 0, jobRetried: 0, jobRemoved: 0 },
+  ...{ lostRequest: 0, lostReply: 0, lostCommitReply: 0, topicAnew: 0, jobDies: 0, jobRetried: 0, jobRemoved: 0 },
 };
 
 export interface WorldOptions extends Partial<Omit<World, 'budget' | 'off'>> {
@@ -69,6 +73,7 @@ export function world({ budget, off, ...rest }: WorldOptions = {}): World {
       shards: 1,
       batchRecords: 1,
       isKnown: false,
+      knowsGeneration: false,
       workers: ['host'],
       hasLateReplies: false,
     },

@@ -3,10 +3,12 @@ import type { Rule, WorldOptions } from './world.ts';
 
 /** Small enough to be searched while one waits, large enough to break when the rule is off. */
 export const NEEDED_IN: Record<Exclude<Rule, 'incarnationCheck'>, WorldOptions> = {
+  haltWhenForgotten: { records: 1, budget: { topicAnew: 1 } },
   randomToken: { records: 1, isKnown: true, budget: { rebalance: 1, flush: 1 } },
   commitBeforeUse: { records: 1, isKnown: true, budget: { rebalance: 1, restart: 1 } },
   reconcile: { records: 1, budget: { restore: 1 } },
   dropFinished: { budget: { restart: 1 } },
+  dropFinishedThere: { shards: 2, isKnown: true, budget: { flush: 1 } },
   ownerCheck: { records: 1, isKnown: true, budget: { rebalance: 1, flush: 1 } },
   rewindOnLoss: { budget: { flush: 1 } },
   ignoreEarlier: { isKnown: true, hasLateReplies: true, budget: { flush: 2 } },
@@ -42,6 +44,7 @@ export const ALL_RULES: Record<string, WorldOptions> = {
   'a crash and an empty restart': { records: 1, budget: { bridgeCrash: 1, restart: 1, lostReply: 1 } },
   'two shards, one of them flushed': { shards: 2, budget: { flush: 1 } },
   'commits whose answer is lost': { records: 1, budget: { lostCommitReply: 2, rebalance: 1, restart: 1 } },
+  'a topic made anew': { budget: { topicAnew: 1, bridgeCrash: 1 } },
   'late replies': { hasLateReplies: true, budget: { flush: 1, restart: 1 } },
   'a zombie, two records, an older state': { budget: { rebalance: 1, restore: 1 } },
   'two losses, two rebalances': { records: 1, budget: { rebalance: 2, restore: 1, flush: 1 } },
