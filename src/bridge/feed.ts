@@ -54,12 +54,15 @@ export async function feed(
   stages: Stages,
 ): Promise<FeedEnd> {
   const underWay: Promise<FeedEnd>[] = [];
+  const { shards } = held;
+  // A claim made anew meanwhile starts elsewhere: the rest of this batch would leave a hole behind it (rule 8).
+  const isClaimed = () => held.isReady && held.shards === shards;
   let end: FeedEnd = TAKEN;
   try {
     for (const records of cuts(batch.records.filter(({ offset }) => offset >= held.position))) {
       end =
-        control.isCurrent() && held.isReady
-          ? await whileBeating(feedCut(held, records, stages, underWay), control, stages.clock)
+        control.isCurrent() && isClaimed()
+          ? await whileBeating(feedCut(held, records, stages, underWay, isClaimed), control, stages.clock)
           : REVOKED;
       if (end.kind === 'taken' && underWay.length >= CUTS_UNDER_WAY) {
         end = await whileBeating(underWay.shift() as Promise<FeedEnd>, control, stages.clock);
@@ -71,7 +74,7 @@ export async function feed(
     return [end, ...rest].find(({ kind }) => kind !== 'taken') ?? TAKEN;
   } finally {
     await Promise.all(underWay);
-    if (held.isReady) {
+    if (isClaimed()) {
       held.rewindToAcked();
       if (held.acked >= 0) control.resolve(held.acked);
     }
@@ -94,6 +97,7 @@ async function feedCut(
   records: readonly KafkaRecord[],
   stages: Stages,
   underWay: Promise<FeedEnd>[],
+  isClaimed: () => boolean,
 ): Promise<FeedEnd> {
   stages.metrics.recordsRead.inc({ topic: held.topic }, records.length);
   const cut = planCut(held, records, stages);
@@ -103,7 +107,7 @@ async function feedCut(
   } catch (error) {
     return { kind: 'letters', error };
   }
-  if (!held.isReady) return REVOKED;
+  if (!isClaimed()) return REVOKED;
   underWay.push(send(held, cut, stages));
   return TAKEN;
 }
