@@ -47,7 +47,10 @@ export function undrained(enqueued: readonly number[], start: number): string | 
   return 'the routing to shards has changed while jobs of the old one are unfinished: drain with the old configuration first';
 }
 
-/** Rule 6: the unsettled offsets whose job must go before anything runs: Kafka has them as finished. */
+/**
+ * Rule 6: the unsettled offsets whose job must go before anything runs. `finished`: what this shard has finished, not
+ * only what all shards have; the others may answer later, and the job would be there still.
+ */
 export function toRemove(unsettled: readonly number[], finished: Offsets): number[] {
   return unsettled.filter((offset) => finished.has(offset));
 }

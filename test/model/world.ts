@@ -8,6 +8,7 @@ export const RULES = {
   randomToken: '3: a claim writes a token that was never used',
   commitBeforeUse: '4: a claim is used only when Kafka has accepted a commit after it',
   reconcile: '6: jobs that Kafka has as finished are removed before anything else',
+  reconcileThere: '6: as are those that are finished in their own shard, and not in all yet',
   dropFinished: '7: offsets that are finished are not enqueued',
   dropFinishedThere: '7: nor are those that are finished in their own shard, and not in all yet',
   ownerCheck: '8: every script checks the owner',

@@ -7,6 +7,7 @@ export const NEEDED_IN: Record<Exclude<Rule, 'incarnationCheck'>, WorldOptions> 
   randomToken: { records: 1, isKnown: true, budget: { rebalance: 1, flush: 1 } },
   commitBeforeUse: { records: 1, isKnown: true, budget: { rebalance: 1, restart: 1 } },
   reconcile: { records: 1, budget: { restore: 1 } },
+  reconcileThere: { records: 1, shards: 2, isKnown: true, budget: { restore: 1 } },
   dropFinished: { budget: { restart: 1 } },
   dropFinishedThere: { shards: 2, isKnown: true, budget: { flush: 1 } },
   ownerCheck: { records: 1, isKnown: true, budget: { rebalance: 1, flush: 1 } },
