@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { fingerprintOf } from './fingerprint.ts';
 import { search } from './search.ts';
@@ -31,6 +32,8 @@ describe('the model', () => {
     expect(lines[0]).toBe('  1. bridge A asks Kafka for the committed offset and its metadata');
     expect(lines).toContain(' 10. bridge A never gets the reply to the batch up to 0');
     expect(lines.at(-1)).toBe('  => (b) job 0 was created twice in one history of Redis');
+    const page = readFileSync(new URL('../../docs/model.md', import.meta.url), 'utf8');
+    expect(flush(page), 'the trace in docs/model.md').toContain(flush(lines.join('\n')));
   });
 
   it('tells states apart by every field that a part of the system could see', () => {
@@ -45,6 +48,10 @@ describe('the model', () => {
     }
   });
 });
+
+function flush(text: string): string {
+  return text.replaceAll(/^ +/gm, '');
+}
 
 /** A state in which every list has a member. */
 function everythingIn(): State {
