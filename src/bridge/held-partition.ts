@@ -6,6 +6,7 @@ import type { TopicPartition } from '../kafka/consumer.ts';
 import type { Claim, DeadJob } from '../queue/sink.ts';
 import { intersect, type Range, RangeSet } from './range-set.ts';
 import type { Recovery } from './recovery.ts';
+import { isFinished, offsetToCommit } from './rules.ts';
 import type { Shard } from './shard.ts';
 
 /** The partition's ledger in one shard. */
@@ -140,17 +141,18 @@ export class HeldPartition implements TopicPartition {
   }
 
   isFinished(offset: number): boolean {
-    return this.shards.every(({ finished }) => finished.has(offset));
+    return isFinished(
+      offset,
+      this.shards.map(({ finished }) => finished),
+    );
   }
 
   /** The offset to commit: the lowest record whose job is not finished, those aside that are carried. */
   get settled(): number {
-    let settled = this.committed;
-    for (;;) {
-      const lowest = Math.min(...this.shards.map(({ finished }) => finished.nextMissing(settled)));
-      if (!this.carried.has(lowest)) return Math.max(this.committed, lowest);
-      settled = lowest + 1;
-    }
+    const finished = this.shards.map((each) => each.finished);
+    let settled = offsetToCommit(this.committed, finished);
+    while (this.carried.has(settled)) settled = offsetToCommit(settled + 1, finished);
+    return settled;
   }
 
   /** What is to be known beside the committed offset `offset`. */
