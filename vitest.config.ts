@@ -7,7 +7,15 @@ export default defineConfig({
   resolve,
   test: {
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.real.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.real.test.ts', 'test/**/*.model.test.ts'],
+        },
+      },
+      { extends: true, test: { name: 'model', include: ['test/**/*.model.test.ts'], testTimeout: 120_000 } },
       {
         extends: true,
         test: {

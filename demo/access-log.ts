@@ -4,7 +4,8 @@
  * Within a field, quotes and control characters are escaped by a backslash; `-` stands for nothing. A user agent may
  * lack its closing quote, because servers cut long lines; fields behind it are passed over.
  */
-import { type PageView, uuidOf } from './page-views.ts';
+import { uuidOf } from '../src/faults/load/uuid.ts';
+import type { PageView } from './page-views.ts';
 
 const LINE =
   /^(\S+) (\S+) (.+?) \[([^\]]+)\] "((?:[^"\\]|\\.)*)" (\d{3}|-) (\d+|-) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)(?:"|\\?$)/;

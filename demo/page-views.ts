@@ -1,6 +1,6 @@
 /** Page views as a shop sees them: visitors with sessions who come from somewhere and click on. Same seed, same events. */
-import { createHash } from 'node:crypto';
-import { createRandom } from './random.ts';
+import { uuidOf } from '../src/faults/load/uuid.ts';
+import { createRandom } from '../src/faults/random.ts';
 
 /** A page view as a producer gives it: key and message. */
 export interface PageView {
@@ -103,10 +103,4 @@ function viewOf(
     bytes: String(bytes),
   };
   return { key: userId, id, message };
-}
-
-/** A UUID of version 8 (by hash). */
-export function uuidOf(text: string): string {
-  const hex = createHash('sha256').update(text).digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

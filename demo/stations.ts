@@ -3,6 +3,8 @@
  * prefix and port, so that runs do not mix. Every station counts for itself.
  */
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../src/faults/free-port.ts';
+import { type Receiver, startReceiver } from '../src/faults/receiver.ts';
 import { createKafkaAdmin } from '../src/kafka/admin.ts';
 import { kafkaConfig } from '../src/kafka/config.ts';
 import type { KafkaAdmin } from '../src/kafka/consumer.ts';
@@ -11,13 +13,11 @@ import { gateState } from '../src/presence/gates.ts';
 import { createProducer, type Producer } from '../src/producer/producer.ts';
 import { connect, disconnect, type Redis } from '../src/redis/connection.ts';
 import { within } from '../src/service.ts';
-import { freePort } from '../stack/native.ts';
 import { up } from '../stack/stack.ts';
 import type { Counts } from './counts.ts';
 import { gateInWords } from './live-line.ts';
 import type { Production } from './produce.ts';
 import { type QueueWatch, watchQueue } from './queue-watch.ts';
-import { type Receiver, startReceiver } from './receiver.ts';
 import { type SluiceUp, startSluice } from './sluice-up.ts';
 
 const PROTO = fileURLToPath(new URL('../proto', import.meta.url));
@@ -51,7 +51,7 @@ export async function openStations(dump: string | undefined): Promise<Stations> 
   await admin.ensureTopics([
     { topic: run, partitions: PARTITIONS, config: { 'retention.ms': String(KEPT_SECONDS * 1_000) } },
   ]);
-  const receiver = await startReceiver(dump);
+  const receiver = await startReceiver({ dump });
   const watch = await watchQueue(REDIS_URL, QUEUE, run);
   const redis = connect('demo', { url: REDIS_URL }, 'command', silentLog);
   const port = await freePort();

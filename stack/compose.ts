@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { freePort } from './native.ts';
+import { freePort } from '../src/faults/free-port.ts';
 
 const FILE = fileURLToPath(new URL('../compose.yaml', import.meta.url));
 const ENGINE_WITHIN_MS = 5_000;

@@ -2,20 +2,10 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import { freePort } from '../src/faults/free-port.ts';
 import { fetchJars, jarsIn } from './jars.ts';
 import { javaCommand } from './tools.ts';
-
-/** A port that nobody has at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
-}
 
 export interface Started {
   readonly pid: number;
@@ -59,22 +49,44 @@ export async function startRedis(dir: string): Promise<Started> {
   return { pid, port, mark: `:${port}` };
 }
 
+/** A formatted broker, ready to be started as often as it ends. */
+export interface Broker {
+  readonly port: number;
+  /** Its file of settings, in a folder of its data. */
+  readonly properties: string;
+}
+
 export async function startKafka(dir: string): Promise<Started> {
+  const broker = await formatBroker(dir, join(dir, `kafka-${randomUUID().slice(0, 8)}`));
+  return runBroker(dir, broker, join(dir, 'kafka.log'));
+}
+
+/** `dir` holds Kafka's jars, `data` is the broker's own. */
+export async function formatBroker(dir: string, data: string): Promise<Broker> {
   await fetchJars(dir);
-  const java = javaCommand() ?? 'java';
   const [port, controllerPort] = [await freePort(), await freePort()];
-  const data = join(dir, `kafka-${randomUUID().slice(0, 8)}`);
   mkdirSync(data, { recursive: true });
   const properties = join(data, 'server.properties');
   writeFileSync(properties, brokerProperties(join(data, 'log'), port, controllerPort));
-  const options = ['-Xms256m', '-Xmx512m', '-cp', `${jarsIn(dir)}/*`];
   // A cluster id is a UUID in base64url; made here, because another JVM takes a second.
   const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
-  execFileSync(java, [...options, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', properties], {
+  execFileSync(java(), [...javaOptions(dir), 'kafka.tools.StorageTool', 'format', '-t', id, '-c', properties], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  const pid = startProcess(java, [...options, 'kafka.Kafka', properties], join(dir, 'kafka.log'));
+  return { port, properties };
+}
+
+export function runBroker(dir: string, { port, properties }: Broker, log: string): Started {
+  const pid = startProcess(java(), [...javaOptions(dir), 'kafka.Kafka', properties], log);
   return { pid, port, mark: properties };
+}
+
+function java(): string {
+  return javaCommand() ?? 'java';
+}
+
+function javaOptions(dir: string): string[] {
+  return ['-Xms256m', '-Xmx512m', '-cp', `${jarsIn(dir)}/*`];
 }
 
 export function brokerProperties(log: string, port: number, controllerPort: number): string {

@@ -15,14 +15,14 @@ const LEVELS = [
   ['job', 'schema', 'redis'],
   ['definition'],
   ['kafka', 'queue', 'collector', 'presence'],
-  ['bridge', 'worker', 'producer', 'dashboard'],
+  ['bridge', 'worker', 'producer', 'dashboard', 'faults'],
   ['cli'],
 ];
 
 /** The only folders that may name these packages. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
-  kafkajs: ['kafka'],
-  bullmq: ['queue', 'worker/hosts', 'dashboard'],
+  kafkajs: ['kafka', 'faults'],
+  bullmq: ['queue', 'worker/hosts', 'dashboard', 'faults'],
   ioredis: ['redis'],
   undici: ['collector'],
   fastify: ['dashboard'],

@@ -13,6 +13,7 @@ import type { CarriedRecord } from './carried.ts';
 import type { HeldPartition, KnownProgress } from './held-partition.ts';
 import { type CommitMetadata, decodeMetadata, encodeMetadata } from './metadata.ts';
 import { CORRUPT, cutBelow, forgotten, type Nonsense, newerLedger, outsideLog } from './offset-sense.ts';
+import { isRoutedAnew, startOf, undrained } from './rules.ts';
 import type { Shard } from './shard.ts';
 
 /** What Kafka knew at the time of the join. */
@@ -57,7 +58,7 @@ export async function claimPartition(held: HeldPartition, context: ClaimContext)
   const metadata = decodeMetadata(committed?.offset ?? 0, committed?.metadata ?? '');
   const known = typeof metadata === 'object' ? metadata : undefined;
   const generation = known?.generation ?? 0;
-  const start = Math.max(committed?.offset ?? bounds.low, held.committed);
+  const start = startOf(committed?.offset, held.committed, bounds.low);
 
   const ledger: LedgerName = { ...held, cluster: context.view.cluster, group: context.view.group };
   const claims = await claimAll(context.shards, ledger, generation);
@@ -155,9 +156,8 @@ async function misrouted(
   ledger: LedgerName,
   { fingerprint, allShards, carried }: ClaimContext,
 ): Promise<string | undefined> {
-  if (known === undefined || known.fingerprint === fingerprint) return undefined;
+  if (!isRoutedAnew(known, fingerprint)) return undefined;
   const claims = await claimAll(allShards, ledger, known.generation);
-  const isDrained = !('reason' in claims) && claims.every(({ claim }) => claim.enqueued < start);
-  if (isDrained && carried.length === 0) return undefined;
-  return 'the routing to shards has changed while jobs of the old one are unfinished: drain with the old configuration first';
+  const isUnclear = 'reason' in claims || carried.length > 0;
+  return undrained(isUnclear ? [Number.POSITIVE_INFINITY] : claims.map(({ claim }) => claim.enqueued), start);
 }

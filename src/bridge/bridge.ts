@@ -24,7 +24,7 @@ import type { ResetOrders } from '../presence/reset-orders.ts';
 import type { QueueConfig } from '../queue/config.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import type { Schemas } from '../schema/schemas.ts';
-import type { Service } from '../service.ts';
+import { type Service, within } from '../service.ts';
 import { Burials } from './burials.ts';
 import { commitSettled } from './commit.ts';
 import type { TopicConfig } from './config.ts';
@@ -35,6 +35,7 @@ import { Holdings } from './holdings.ts';
 import { createLetters, LETTER_BYTES } from './letters.ts';
 import { LONG_JOB_LIMITS, type LongJobLimits, LongJobs } from './long-jobs.ts';
 import { Origins } from './origins.ts';
+import { ProgressWatch } from './progress.ts';
 import type { Loss } from './recovery.ts';
 import { Settler } from './settle.ts';
 import type { Shard } from './shard.ts';
@@ -151,6 +152,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   const onFenced = (each: HeldPartition, status: string) => holdings.reclaim(each, status);
   const burials = new Burials({ letters, metrics, log, clock, onFenced });
   const settler = new Settler({ holdings, shards, queues, burials, metrics, log, clock });
+  const progress = new ProgressWatch(admin, reader);
   const carried = (of: HeldPartition) => delays.carried(of);
   const flow = new Flow({ ...common, holdings, consumer: consumerOf, plan, carried });
   const held = () => holdings.all;
@@ -163,7 +165,6 @@ export function createBridge(options: BridgeOptions): Bridge {
       assigned: (assignment) => holdings.assigned(assignment),
       revoked: () => holdings.revoked(),
       records: (batch, control) => flow.records(batch, control),
-      passed: (partition, start, end) => holdings.get(partition)?.passed(start, end),
       outOfRange: (partition) => holdings.outOfRange(partition),
       failed: onFatal,
     },
@@ -193,6 +194,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       await clock.sleep(COMMIT_EVERY_MS, signal);
       await commitAll();
       holdings.tellRecovered();
+      await progress.look(holdings.all, clock.now()).catch(onFatal);
     }
   }
 
@@ -209,7 +211,8 @@ export function createBridge(options: BridgeOptions): Bridge {
       if (signal.aborted) return;
       stopping.abort();
       flow.holdAll();
-      await Promise.all(loops);
+      // A Kafka that does not answer holds up the steps that are under way; each is found out about by whoever comes next.
+      await within(deadlineMs, Promise.all(loops));
       await settler.round();
       await commitAll();
       await consumer.stop(deadlineMs);

@@ -74,8 +74,10 @@ export class Burials {
     await letters.bury(held, job, report);
     if (!isPresent()) return;
     const buried = await sink.bury(of.claim, of.acked, job);
+    // A reply to an earlier claim says nothing about the present one.
+    if (!isPresent()) return;
     if (isFenced(buried)) return onFenced(held, buried.status);
-    if (!buried || !isPresent()) return;
+    if (!buried) return;
     of.finished.add(job.offset, job.offset + 1);
     metrics.recordsSettled.inc({ topic: held.topic, outcome: 'dead' });
   }

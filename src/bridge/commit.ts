@@ -8,6 +8,7 @@ import type { GroupConsumer, OffsetCommit } from '../kafka/consumer.ts';
 import type { Log } from '../log.ts';
 import type { HeldPartition } from './held-partition.ts';
 import { encodeMetadata } from './metadata.ts';
+import { mayCommit } from './rules.ts';
 
 export interface CommitContext {
   readonly consumer: GroupConsumer;
@@ -21,7 +22,9 @@ export async function commitSettled(
   held: Iterable<HeldPartition>,
   context: CommitContext,
 ): Promise<void> {
-  const moved = [...held].filter((each) => each.isReady && each.epoch === epoch).flatMap((each) => due(each, context));
+  const moved = [...held]
+    .filter((each) => each.isReady && mayCommit(each.epoch, epoch))
+    .flatMap((each) => due(each, context));
   if (moved.length === 0) return;
   try {
     await context.consumer.commit(

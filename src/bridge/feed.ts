@@ -14,6 +14,7 @@ import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { LateRecord } from './late-records.ts';
 import type { Letters, RejectedRecord } from './letters.ts';
 import type { Router } from './route.ts';
+import { afterFence, mayEnqueue } from './rules.ts';
 import type { Shard } from './shard.ts';
 
 const CUT_RECORDS = 500;
@@ -57,13 +58,16 @@ export async function feed(
   stages: Stages,
 ): Promise<FeedEnd> {
   const underWay: Promise<FeedEnd>[] = [];
+  const { shards } = held;
+  // A claim made anew meanwhile starts elsewhere: the rest of this batch would leave a hole behind it (rule 8).
+  const isClaimed = () => held.isReady && held.shards === shards;
   let end: FeedEnd = TAKEN;
   try {
     for (const { records, last } of cuts(batch, held.position)) {
       end =
-        control.isCurrent() && held.isReady
+        control.isCurrent() && isClaimed()
           ? await whileBeating(
-              feedCut(held, planCut(held, records, last, stages), stages, underWay),
+              feedCut(held, planCut(held, records, last, stages), stages, underWay, isClaimed),
               control,
               stages.clock,
             )
@@ -78,7 +82,7 @@ export async function feed(
     return [end, ...rest].find(({ kind }) => kind !== 'taken') ?? TAKEN;
   } finally {
     await Promise.all(underWay);
-    if (held.isReady) {
+    if (isClaimed()) {
       held.rewindToAcked();
       if (held.acked >= 0) control.resolve(held.acked);
     }
@@ -96,7 +100,13 @@ async function whileBeating<T>(work: Promise<T>, control: BatchControl, clock: C
   return settled;
 }
 
-async function feedCut(held: HeldPartition, cut: Cut, stages: Stages, underWay: Promise<FeedEnd>[]): Promise<FeedEnd> {
+async function feedCut(
+  held: HeldPartition,
+  cut: Cut,
+  stages: Stages,
+  underWay: Promise<FeedEnd>[],
+  isClaimed: () => boolean,
+): Promise<FeedEnd> {
   for (const [shard, bytes] of cut.bytes) if (!shard.admit(bytes)) return { kind: 'closed' };
   try {
     await writeLetters(held, cut, stages);
@@ -108,7 +118,7 @@ async function feedCut(held: HeldPartition, cut: Cut, stages: Stages, underWay: 
   } catch (error) {
     return { kind: 'late', error };
   }
-  if (!held.isReady) return REVOKED;
+  if (!isClaimed()) return REVOKED;
   underWay.push(send(held, cut, stages));
   return TAKEN;
 }
@@ -140,7 +150,10 @@ async function sendToShard(held: HeldPartition, target: HeldShard, cut: Cut, { m
     if (reply.status === 'refused') return { kind: 'refused', queue: reply.queue, why: reply.why };
     // A reply to a claim that was made anew meanwhile says nothing about the new one.
     if (!held.shards.includes(target)) return REVOKED;
-    if (isFenced(reply)) return fenceEnd(target, expected, reply.status);
+    if (isFenced(reply)) {
+      const isResend = afterFence(reply.status, { acked: target.acked, expected, isPresent: true }) === 'resend';
+      return isResend ? { kind: 'closed' } : { kind: 'disowned', status: reply.status };
+    }
     target.acked = Math.max(target.acked, reply.enqueued);
     // What became no job here, letters and gaps of the log included, is settled.
     target.finished.addExcept(
@@ -160,11 +173,6 @@ async function sendToShard(held: HeldPartition, target: HeldShard, cut: Cut, { m
     shard.slots.give();
     shard.answered(bytes);
   }
-}
-
-/** `behind` while an earlier batch is not acknowledged: that one failed, and both are sent again (rule 9). */
-function fenceEnd(target: HeldShard, expected: number, status: string): FeedEnd {
-  return status === 'behind' && target.acked < expected ? { kind: 'closed' } : { kind: 'disowned', status };
 }
 
 function countJobs(metrics: Metrics, topic: string, jobs: readonly PlacedJob[]): void {
@@ -189,6 +197,8 @@ function planCut(held: HeldPartition, records: readonly KafkaRecord[], last: num
       continue;
     }
     if ('drift' in decoded && decoded.drift > 0) metrics.schemaDrift.inc({ message: routed.job.name });
+    const target = held.shards.find(({ shard }) => shard.sink.name === routed.shard);
+    if (target === undefined || !mayEnqueue(record.offset, target.finished)) continue;
     const dueAt = 'event' in decoded ? delays.dueOf(decoded.event, record) : undefined;
     if (dueAt !== undefined) {
       late.push({ record, dueAt, queue: routed.job.queue });

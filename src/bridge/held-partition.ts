@@ -6,6 +6,7 @@ import type { TopicPartition } from '../kafka/consumer.ts';
 import type { Claim, DeadJob } from '../queue/sink.ts';
 import { intersect, type Range, RangeSet } from './range-set.ts';
 import type { Recovery } from './recovery.ts';
+import { isFinished, offsetToCommit } from './rules.ts';
 import type { Shard } from './shard.ts';
 
 /** The partition's ledger in one shard. */
@@ -134,23 +135,19 @@ export class HeldPartition implements TopicPartition {
     return Math.min(...this.shards.map(({ acked }) => acked));
   }
 
-  /** The log holds nothing that counts in [start, end). */
-  passed(start: number, end: number): void {
-    for (const { finished } of this.shards) finished.add(start, end);
-  }
-
   isFinished(offset: number): boolean {
-    return this.shards.every(({ finished }) => finished.has(offset));
+    return isFinished(
+      offset,
+      this.shards.map(({ finished }) => finished),
+    );
   }
 
   /** The offset to commit: the lowest record whose job is not finished, those aside that are carried. */
   get settled(): number {
-    let settled = this.committed;
-    for (;;) {
-      const lowest = Math.min(...this.shards.map(({ finished }) => finished.nextMissing(settled)));
-      if (!this.carried.has(lowest)) return Math.max(this.committed, lowest);
-      settled = lowest + 1;
-    }
+    const finished = this.shards.map((each) => each.finished);
+    let settled = offsetToCommit(this.committed, finished);
+    while (this.carried.has(settled)) settled = offsetToCommit(settled + 1, finished);
+    return settled;
   }
 
   /** What is to be known beside the committed offset `offset`. */
@@ -167,6 +164,12 @@ export class HeldPartition implements TopicPartition {
   wasCommitted(offset: number, metadata: string): void {
     this.committed = offset;
     this.#committedText = metadata;
+  }
+
+  /** From `position` to `end` the log holds no record. Nothing may be on its way. */
+  passGap(end: number): void {
+    for (const { finished } of this.shards) finished.add(this.position, end);
+    this.position = end;
   }
 
   /** Takes back what was sent and not acknowledged: it is read again from Kafka, in order. */

@@ -129,7 +129,7 @@ export class Holdings {
   }
 
   async #claimOnce(each: HeldPartition, view: KafkaView): Promise<void> {
-    const { plan, consumer, shards, admin, carried, log } = this.#options;
+    const { plan, consumer, shards, admin, carried } = this.#options;
     const { shards: own, fingerprint } = plan(each.topic);
     const boundsNow = () => admin.bounds([each.topic]);
     const allShards = [...shards.values()];
@@ -146,12 +146,18 @@ export class Holdings {
       const outcome = await claimPartition(each, context);
       if (outcome !== undefined) this.#tellClaimed(each, outcome);
     } catch (error) {
-      const reason = messageOf(error);
-      if (reason !== each.claimTrouble && !isSluiceError(error, 'DISOWNED'))
-        log.warn({ ...place(each), reason }, 'partition not claimed yet; trying again');
-      each.claimTrouble = reason;
+      this.#claimFailed(each, error);
     }
     if (each.state === 'halted') this.#tellHalted(each);
+  }
+
+  /** A refused commit says that somebody else may own the partition: to claim it again would disown them (rule 4). */
+  #claimFailed(each: HeldPartition, error: unknown): void {
+    const reason = messageOf(error);
+    if (isSluiceError(error, 'DISOWNED')) each.state = 'lost';
+    else if (reason !== each.claimTrouble)
+      this.#options.log.warn({ ...place(each), reason }, 'partition not claimed yet; trying again');
+    each.claimTrouble = reason;
   }
 
   #tellClaimed(each: HeldPartition, { removed, isLoss }: ClaimOutcome): void {

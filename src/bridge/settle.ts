@@ -16,6 +16,7 @@ import { type Block, type Counted, type Fenced, isFenced, type Listed } from '..
 import type { Burials } from './burials.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { Holdings } from './holdings.ts';
+import { concluded } from './rules.ts';
 import type { Shard } from './shard.ts';
 
 /** Blocks counted at the bottom in every round, and on the way round. */
@@ -253,10 +254,11 @@ export class Settler {
 const NO_PAGE = { ids: [], next: 0 };
 
 /** Everything of the stretch that is not listed is finished (rule 13); answers how much of it was not known to be. */
-function conclude({ finished }: HeldShard, { from, end, unsettled }: Listed): number {
-  const before = finished.missingIn(from, end);
-  finished.addExcept(from, end, unsettled);
-  return before - finished.missingIn(from, end);
+function conclude({ finished }: HeldShard, reply: Listed): number {
+  const { start, end, except } = concluded(reply);
+  const before = finished.missingIn(start, end);
+  finished.addExcept(start, end, except);
+  return before - finished.missingIn(start, end);
 }
 
 /** Blocks with fewer unsettled offsets than are believed to be in them; neighbours as one. */

@@ -6,7 +6,9 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { isSluiceError, messageOf } from '../errors.ts';
 import type { CommonFlags } from './context.ts';
+import { addLetterCommands } from './dlq/commands.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
+import { addOffsetCommands } from './offsets/commands.ts';
 import type { Role } from './roles.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -38,6 +40,11 @@ function collect(value: string, earlier: string[] = []): string[] {
 
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number is allowed');
+  return Number(text);
+}
+
+function positiveNumber(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('a number above 0 is allowed');
   return Number(text);
 }
 
@@ -94,6 +101,21 @@ command('types', 'write the TypeScript types of all messages')
   .option('--out <file>', 'file to write', 'sluice-types.d.ts')
   .action(action(async (flags) => (await import('./types.ts')).types(flags)));
 
+command('faults', 'let faults happen to a flow on servers that you name, and check that nothing is lost')
+  .option('--brokers <list>', 'Kafka to do it on, host:port by comma')
+  .option('--redis <url>', 'Redis to do it on')
+  .option('--prefix <name>', 'begins the names of the topics, groups and keys that are made for it')
+  .option('--seed <n>', 'which faults, in which order', wholeNumber, 1)
+  .option('--minutes <n>', 'how long', positiveNumber, 10)
+  .option('--rate <n>', 'records a second', wholeNumber, 200)
+  .option('--only <kind>', 'this kind of fault; may be repeated', collect)
+  .option('--allow-flushall', 'Redis may be emptied: every database of it, whoever uses it')
+  .option('--dir <folder>', 'folder for the history and the logs (default: a temporary one)')
+  .option('--check <file>', 'check the history of an earlier run, and start nothing')
+  .option('--list', 'name every kind of fault')
+  .option('--json', 'end with one JSON object')
+  .action(action(async (flags) => (await import('./faults.ts')).faults(flags)));
+
 const create = program.command('new').description('write the files of something new');
 create
   .command('worker <name>')
@@ -104,60 +126,8 @@ create
   .option('--proto <folder>', 'folder of the .proto files', 'proto')
   .action(action(async (name, flags) => (await import('./new-worker.ts')).newWorkerCommand(name, flags)));
 
-const dlq = program.command('dlq').description('dead letters: records that did not become jobs, and jobs that died');
-
-function letterCommand(name: string, description: string): Command {
-  return command(name, description, dlq)
-    .option('--topic <topic>', 'letters of this topic (default: of every topic that is consumed)')
-    .option('--reason <reason>', 'such as dead or undecodable')
-    .option('--message <type>', 'letters of jobs of this message type')
-    .option('--since <time>', 'not older: 2h, 7d, or 2026-01-31T08:00:00Z')
-    .option('--until <time>', 'not newer')
-    .option('--search <text>', 'in errors, keys, ids, headers and the bytes of records')
-    .option('--json', 'as JSON');
-}
-
-letterCommand('ls', 'the newest letters')
-  .option('--group', 'how many of each error, and since when')
-  .option('--all', 'also those that were replayed or purged')
-  .option('--limit <n>', 'how many are shown (default: 50)', wholeNumber)
-  .option('--window <n>', 'how many of the newest records are searched (default: 10000)', wholeNumber)
-  .action(action(async (flags) => (await import('./dlq/ls.ts')).ls(flags)));
-
-command('show <id>', 'one letter, by its id or by topic/partition/offset of its record', dlq)
-  .option('--json', 'as one JSON object')
-  .action(action(async (id, flags) => (await import('./dlq/show.ts')).show(id, flags)));
-
-letterCommand('replay [ids...]', 'produce the records of letters again; each letter once')
-  .option('--to <topic>', 'to this topic (default: where each came from)')
-  .option('--rate <n>', 'records a second (default: 100)', wholeNumber)
-  .option('--force', 'also what was replayed three times and died again')
-  .option('--dry-run', 'only count, and show a few')
-  .option('--yes', 'do not ask')
-  .action(action(async (ids, flags) => (await import('./dlq/replay.ts')).replay(ids, flags)));
-
-letterCommand('purge [ids...]', 'take letters away for good')
-  .option('--dry-run', 'only count, and show a few')
-  .option('--yes', 'do not ask')
-  .action(action(async (ids, flags) => (await import('./dlq/purge.ts')).purge(ids, flags)));
-
-const offsets = program.command('offsets').description("a consumer group's place in its topics, and in Redis");
-command('show', 'log, commit and ledger of each partition, and where they contradict each other', offsets)
-  .option('--topic <topic>', 'of this topic (default: all that are consumed)')
-  .option('--json', 'one JSON object a partition')
-  .action(action(async (flags) => (await import('./offsets/show.ts')).show(flags)));
-command('reset', 'decide where halted partitions go on', offsets)
-  .option('--topic <topic>', 'topic of the partitions')
-  .option('--partition <n>', 'one partition (default: those of the topic that are halted)', wholeNumber)
-  .option('--to <where>', 'earliest, latest, an offset, or a time: 2h ago, or 2026-01-31T08:00:00Z')
-  .option(
-    '--records <are>',
-    'same: go on with what is known; new: all from there become jobs (default: by the offsets)',
-  )
-  .option('--dry-run', 'only say what would happen')
-  .option('--yes', 'do not ask')
-  .option('--json', 'one JSON object a partition')
-  .action(action(async (flags) => (await import('./offsets/reset.ts')).reset(flags)));
+addLetterCommands({ program, command, action, wholeNumber });
+addOffsetCommands({ program, command, action, wholeNumber });
 
 const config = program.command('config').description('the configuration');
 command('show', 'print the configuration as it is in force, secrets masked', config)

@@ -39,7 +39,7 @@ export function createClient<T extends Consumer | Producer | Admin>(config: Kafk
  * KafkaJS computes a timeout from a moment that has passed, and Node prints a TimeoutNegativeWarning for each
  * (kafkajs#1751). It does no harm, and the client is the only one here to do so; all other warnings stay.
  */
-function silenceTimeoutWarning(): void {
+export function silenceTimeoutWarning(): void {
   const original = process.emitWarning as (warning: string | Error, ...rest: unknown[]) => void;
   if (Reflect.get(process.emitWarning, SILENCED) === true) return;
   const filtered = (warning: string | Error, ...rest: unknown[]) => {

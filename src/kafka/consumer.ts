@@ -53,8 +53,6 @@ export interface ConsumerHandlers {
   revoked(epoch: number): void;
   /** One call at a time for a partition; several partitions at once. Only for partitions that are not paused. */
   records(batch: RecordBatch, control: BatchControl): Promise<void>;
-  /** The log holds nothing that counts from `start` to before `end`: marks of transactions, and what they took back. */
-  passed?(partition: TopicPartition, start: number, end: number): void;
   /** The log does not hold the offset that the partition stands at. It is paused, and nothing moves by itself. */
   outOfRange(partition: TopicPartition): void;
   /** The consumer died and will not come back by itself. */
@@ -151,6 +149,11 @@ export interface RecordReader extends Service {
    * of the log. Rejects OUT_OF_RANGE, UNFIT (no such partition) or UNREACHABLE.
    */
   read(topic: string, partition: number, from: number, limits?: ReadLimits): Promise<KafkaRecord[]>;
+  /**
+   * The offset of the first record at or above `from`; where there is none, the end of what is decided: below it only
+   * marks of transactions, and what they took back, will ever be. Rejects as `read` does.
+   */
+  next(topic: string, partition: number, from: number): Promise<number>;
 }
 
 export function partitionKey({ topic, partition }: TopicPartition): string {

@@ -14,7 +14,7 @@ import { type ClientWithCluster, clientWithCluster } from './cluster.ts';
 import { registerCodecs } from './codecs.ts';
 import { committedOnly, type FetchedMessage, type FetchedPartition } from './committed-only.ts';
 import type { KafkaConfig } from './config.ts';
-import { type KafkaRecord, partitionKey, type RecordReader } from './consumer.ts';
+import { type KafkaRecord, partitionKey, type ReadLimits, type RecordReader } from './consumer.ts';
 import { toRecord } from './from-client.ts';
 
 const READ_WITHIN_MS = 20_000;
@@ -22,6 +22,12 @@ const TRIES = 4;
 const TRY_AGAIN_MS = 250;
 const MOST_RECORDS = 1_000;
 const MOST_BYTES = 1_048_576;
+
+interface Read {
+  readonly records: KafkaRecord[];
+  /** Below it every transaction is decided: nothing will appear there any more. */
+  readonly end: number;
+}
 
 interface Position {
   readonly topic: string;
@@ -83,15 +89,28 @@ export function createRecordReader(config: KafkaConfig, log: Log, readWithinMs =
   }
 
   /** Goes on where a fetch held nothing that can be told, so that nothing found means the end of the log. */
-  async function readFrom(at: Position, maxRecords: number, maxBytes: number): Promise<KafkaRecord[]> {
+  async function readFrom(at: Position, maxRecords: number, maxBytes: number): Promise<Read> {
     for (let from = at.from; ; ) {
       const fetched = await fetchFrom({ ...at, from }, maxBytes);
       const records = committedOnly(fetched, from);
       const end = Number(fetched.lastStableOffset);
-      if (records.length > 0) return records.slice(0, maxRecords).map(toRecord);
+      if (records.length > 0) return { records: records.slice(0, maxRecords).map(toRecord), end };
       from = nextOf(fetched.messages, from);
-      if (from >= end) return [];
+      if (from >= end) return { records: [], end: Math.max(at.from, end) };
     }
+  }
+
+  async function read(at: Position, { maxRecords = MOST_RECORDS, maxBytes = MOST_BYTES }: ReadLimits): Promise<Read> {
+    const what = `reading ${partitionKey(at)} from offset ${at.from}`;
+    try {
+      const found = await within(readWithinMs, readFrom(at, maxRecords, maxBytes));
+      if (found !== undefined) return found;
+    } catch (error) {
+      throw kafkaError(what, config.brokers, error);
+    }
+    abandon();
+    const where = `Kafka at ${config.brokers.join(', ')}`;
+    throw new SluiceError('UNREACHABLE', `${what}: ${where} did not answer within ${readWithinMs} ms`);
   }
 
   return {
@@ -112,17 +131,11 @@ export function createRecordReader(config: KafkaConfig, log: Log, readWithinMs =
       );
     },
 
-    async read(topic, partition, from, { maxRecords = MOST_RECORDS, maxBytes = MOST_BYTES } = {}) {
-      const what = `reading ${partitionKey({ topic, partition })} from offset ${from}`;
-      try {
-        const found = await within(readWithinMs, readFrom({ topic, partition, from }, maxRecords, maxBytes));
-        if (found !== undefined) return found;
-      } catch (error) {
-        throw kafkaError(what, config.brokers, error);
-      }
-      abandon();
-      const where = `Kafka at ${config.brokers.join(', ')}`;
-      throw new SluiceError('UNREACHABLE', `${what}: ${where} did not answer within ${readWithinMs} ms`);
+    read: async (topic, partition, from, limits = {}) => (await read({ topic, partition, from }, limits)).records,
+
+    async next(topic, partition, from) {
+      const { records, end } = await read({ topic, partition, from }, { maxRecords: 1 });
+      return records[0]?.offset ?? end;
     },
   };
 }

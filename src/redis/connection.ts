@@ -20,6 +20,8 @@ export type { Redis } from 'ioredis';
 export type Purpose = 'ledger' | 'worker' | 'command';
 
 const COMMAND_TIMEOUT_MS = 3_000;
+/** A worker's reads wait ten seconds at most: a connection that is silent for longer is dead, though nobody closed it. */
+const WORKER_SILENCE_MS = 30_000;
 
 const OPTIONS: Record<Purpose, RedisOptions> = {
   ledger: {
@@ -28,7 +30,7 @@ const OPTIONS: Record<Purpose, RedisOptions> = {
     maxRetriesPerRequest: 0,
     commandTimeout: COMMAND_TIMEOUT_MS,
   },
-  worker: { autoResendUnfulfilledCommands: true, maxRetriesPerRequest: null },
+  worker: { autoResendUnfulfilledCommands: true, maxRetriesPerRequest: null, socketTimeout: WORKER_SILENCE_MS },
   command: { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 1, commandTimeout: COMMAND_TIMEOUT_MS },
 };
 
@@ -48,6 +50,8 @@ export function connect(name: string, config: Pick<RedisConfig, 'url'>, purpose:
     ...OPTIONS[purpose],
     connectionName: `sluice-${purpose}`,
     connectTimeout: 5_000,
+    // After a failover, the address may already lead to another server than the connection.
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     retryStrategy: (times: number) => Math.min(100 * 2 ** Math.min(times, 5), 2_000),
   };
   const redis: Redis = new Redis({ ...options, replyMapping: 'legacy' });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { createRandom } from '../../demo/random.ts';
 import { decodeFinished, encodeFinished } from '../../src/bridge/finished.ts';
 import { type Range, RangeSet } from '../../src/bridge/range-set.ts';
+import { createRandom } from '../../src/faults/random.ts';
 
 const ROOM = 3_950;
 

@@ -2,12 +2,12 @@
 import kafkajs from 'kafkajs';
 import { expect, it } from 'vitest';
 import { Origins } from '../../src/bridge/origins.ts';
+import { startKafkaProxy } from '../../src/faults/kafka-proxy.ts';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
 import { createRecordProducer } from '../../src/kafka/record-producer.ts';
 import { createRecordReader } from '../../src/kafka/record-reader.ts';
 import { silentLog } from '../../src/log.ts';
 import { makeTopic } from '../support/kafka.ts';
-import { startKafkaProxy } from '../support/kafka-proxy.ts';
 
 const FETCH = 1;
 

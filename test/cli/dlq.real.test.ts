@@ -9,6 +9,7 @@ import { makeTopic, type TestTopic } from '../support/kafka.ts';
 import { ROOT, runSluice } from '../support/sluice.ts';
 
 const LETTERS = 2_000;
+vi.setConfig({ testTimeout: 120_000 });
 
 function envOf(topic: TestTopic, topics: object = { [topic.topic]: {} }): Record<string, string> {
   return {

@@ -1,10 +1,10 @@
 /** The collector client against a server that misbehaves in every way that is known of. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { itemsOf } from '../../demo/receiver.ts';
 import { systemClock } from '../../src/clock.ts';
 import { type Collector, createCollector } from '../../src/collector/collector.ts';
 import { collectorConfig } from '../../src/collector/config.ts';
+import { itemsOf } from '../../src/faults/receiver.ts';
 import { silentLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 

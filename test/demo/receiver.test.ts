@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type Receiver, startReceiver } from '../../demo/receiver.ts';
+import { type Receiver, startReceiver } from '../../src/faults/receiver.ts';
 
 const PATH = '/com.snowplowanalytics.snowplow/tp2';
 const SCHEMA = 'iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4';
@@ -23,7 +23,7 @@ let dir: string;
 let receiver: Receiver;
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'sluice-receiver-'));
-  receiver = await startReceiver(join(dir, 'dump'));
+  receiver = await startReceiver({ dump: join(dir, 'dump') });
 });
 afterEach(async () => {
   await receiver.stop();

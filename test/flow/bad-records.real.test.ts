@@ -123,6 +123,10 @@ it('writes a letter for each bad record and each dead job, and commits them all'
   const told = letters.find((letter) => letter.headers['sluice.error'] === 'as it was told');
   expect(told?.headers['sluice.stack']).toBeUndefined();
 
+  const lines = bridge.stderr().split('\n');
+  const written = lines.filter((line) => line.includes('a dead letter was written') && line.includes('undecodable'));
+  expect(written).toHaveLength(1);
+
   const runs = readFileSync(record, 'utf8')
     .trim()
     .split('\n')

@@ -14,6 +14,7 @@ import { startRedis, type TestRedis } from '../support/redis.ts';
 import { ROOT, type Running, runSluice } from '../support/sluice.ts';
 
 const SOON = { timeout: 40_000, interval: 100 };
+vi.setConfig({ testTimeout: 120_000 });
 const codec = loadSchemas([`${ROOT}proto`]).codec('acme.web.v1.PageView');
 
 interface Run {

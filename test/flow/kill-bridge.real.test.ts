@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { watchQueue } from '../../demo/queue-watch.ts';
-import { createRandom } from '../../demo/random.ts';
+import { createRandom } from '../../src/faults/random.ts';
 import { makeTopic, type TestTopic, views } from '../support/kafka.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { ROOT, type Running, runSluice } from '../support/sluice.ts';

@@ -6,11 +6,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { createRandom } from '../../demo/random.ts';
 import { readState } from '../../src/bridge/delay-state.ts';
+import { topicStatus } from '../../src/cli/status/kafka.ts';
+import type { TopicStatus } from '../../src/cli/status/shape.ts';
+import { createRandom } from '../../src/faults/random.ts';
 import { delayStateTopic, delayTopic } from '../../src/job/late.ts';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
 import type { KafkaAdmin, RecordReader } from '../../src/kafka/consumer.ts';
+import { createLetterCounter } from '../../src/kafka/letters/count.ts';
 import { createRecordReader } from '../../src/kafka/record-reader.ts';
 import { silentLog } from '../../src/log.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
@@ -77,6 +80,12 @@ function runs(): Run[] {
   }
 }
 
+async function statusOfTopic(): Promise<TopicStatus> {
+  const counter = createLetterCounter({ reader: logs, admin });
+  const [status] = await topicStatus({ admin, reader: logs }, topic.groupId, [topic.topic], counter, Date.now());
+  return status as TopicStatus;
+}
+
 /** Late records that were taken out of the topic. */
 async function taken(): Promise<number> {
   const name = delayStateTopic(topic.topic, topic.groupId);
@@ -109,11 +118,20 @@ it('keeps late records in Kafka, and runs each in time as what it first was', { 
   const events = mixed(300, 0, 9, createRandom(SEED));
   await topic.producer.sendMany(events);
   const dueAt = new Map(events.map((each) => [each.message.url, 'runAt' in each ? Number(each.runAt) : 0]));
+  await vi.waitFor(async () => expect((await statusOfTopic()).lateRecords).toBeGreaterThan(0), PATIENCE);
+  const due = Date.parse((await statusOfTopic()).nextDueAt ?? '');
+  expect([...dueAt.values()]).toContain(due);
   await vi.waitFor(() => expect(runs().length).toBe(300), PATIENCE);
   expectOnce(dueAt);
   const lateness = runs().map(({ url, at }) => at - (dueAt.get(url) || at));
   expect(Math.max(...lateness)).toBeLessThan(4_000);
   await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
+  expect(await statusOfTopic()).toMatchObject({
+    lateRecords: 0,
+    nextDueAt: null,
+    lagRecords: 0,
+    completedRecords: 300,
+  });
   expect(await topic.size(delayTopic(topic.topic, topic.groupId, 'three'))).toBeGreaterThan(0);
   expect(await topic.size(delayStateTopic(topic.topic, topic.groupId))).toBeGreaterThan(0);
 });

@@ -10,6 +10,7 @@ import { startRedis, type TestRedis } from '../support/redis.ts';
 import { type Running, runSluice } from '../support/sluice.ts';
 
 const SOON = { timeout: 40_000, interval: 100 };
+vi.setConfig({ testTimeout: 120_000 });
 const HALTED = /partition halted; an operator has to decide/;
 
 let server: TestRedis;
@@ -146,6 +147,39 @@ it('runs records once more when it is told to, with no bridge about', async () =
   expect(await offsets(...reset, '--to', '1', '--records', 'new', '--yes')).toMatchObject({ code: 0 });
   startBridge();
   await vi.waitFor(async () => expect(await jobs(1)).toEqual(['1', '2']), SOON);
+});
+
+it('commits by itself when the bridge that is a member yet was killed', async () => {
+  env = { ...env, SLUICE_KAFKA__SESSION_TIMEOUT_MS: '12000' };
+  const first = startBridge();
+  await topic.producer.sendMany(views(2));
+  await vi.waitFor(async () => expect(await jobs(0)).toHaveLength(2), SOON);
+  await vi.waitFor(async () => expect((await topic.committed()).size).toBe(1), SOON);
+  bridges.length = 0;
+  await first.kill('SIGKILL');
+  // Its heartbeat speaks for it a while longer.
+  await vi.waitFor(async () => expect((await offsets('show')).json[0].state).toBe('not held'), SOON);
+  const reset = ['reset', '--topic', topic.topic, '--partition', '0', '--to', '0', '--records', 'new', '--yes'];
+  const began = performance.now();
+  expect(await offsets(...reset)).toMatchObject({ code: 0 });
+  expect(performance.now() - began).toBeGreaterThan(2_500);
+  startBridge();
+  await vi.waitFor(async () => expect(await jobs(1)).toHaveLength(2), SOON);
+});
+
+it('goes on by itself when what was wrong is mended', async () => {
+  const admin = createKafkaAdmin(topic.kafka, silentLog);
+  const index = `sluice:ledger:${await admin.clusterId()}:${topic.groupId}:${topic.topic}:0:c`;
+  await admin.stop(1_000);
+  await redis.set(index, 'foreign');
+  const bridge = startBridge();
+  await topic.producer.sendMany(views(2));
+  await vi.waitFor(() => expect(bridge.stderr()).toMatch(HALTED), SOON);
+  expect((await offsets('show')).json[0].reason).toContain('foreign type');
+  await redis.del(index);
+  await vi.waitFor(async () => expect(await jobs(0)).toHaveLength(2), SOON);
+  expect(bridge.stderr().match(new RegExp(HALTED, 'g'))).toHaveLength(1);
+  expect(bridge.stderr()).toContain('halted partition goes on');
 });
 
 it('says which of the two is away', async () => {

@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import kafkajs, { type Admin, type Kafka } from 'kafkajs';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { startKafkaProxy } from '../../src/faults/kafka-proxy.ts';
 import { kafkaConfig } from '../../src/kafka/config.ts';
 import type { KafkaRecord, RecordReader } from '../../src/kafka/consumer.ts';
 import { createRecordProducer } from '../../src/kafka/record-producer.ts';
 import { createRecordReader } from '../../src/kafka/record-reader.ts';
 import { silentLog } from '../../src/log.ts';
-import { startKafkaProxy } from '../support/kafka-proxy.ts';
 import { kafkaBrokers } from '../support/stack.ts';
 
 let reader: RecordReader;

@@ -1,6 +1,7 @@
 /** Kafka behind a network that breaks: nothing is lost in silence, nothing hangs, and each change is told once. */
 import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { OFFSET_COMMIT, PRODUCE, startKafkaProxy } from '../../src/faults/kafka-proxy.ts';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
 import { type KafkaConfig, kafkaConfig } from '../../src/kafka/config.ts';
 import type { ConsumerHandlers, GroupConsumer, KafkaAdmin, RecordProducer } from '../../src/kafka/consumer.ts';
@@ -8,7 +9,6 @@ import { createGroupConsumer } from '../../src/kafka/group-consumer.ts';
 import { createRecordProducer } from '../../src/kafka/record-producer.ts';
 import { type Log, silentLog } from '../../src/log.ts';
 import { makeTopic, type TestTopic } from '../support/kafka.ts';
-import { OFFSET_COMMIT, PRODUCE, startKafkaProxy } from '../support/kafka-proxy.ts';
 import { kafkaBrokers } from '../support/stack.ts';
 
 const SOON = { timeout: 30_000, interval: 50 };

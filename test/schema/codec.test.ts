@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createRandom } from '../../demo/random.ts';
+import { createRandom } from '../../src/faults/random.ts';
 import { reference, schemas } from './protos.ts';
 
 const all = schemas.codec('t.All');

@@ -52,8 +52,8 @@ afterAll(async () => {
   await server.stop();
 });
 
-const under: HostUnderTest = {
-  async start(options) {
+const under = {
+  async start(options: Parameters<HostUnderTest['start']>[0], clock = systemClock) {
     const definition = defineWorkerFor<View>(TYPE, { ...options, queue: QUEUE });
     const host = createBullHost({
       queue: QUEUE,
@@ -65,7 +65,7 @@ const under: HostUnderTest = {
       portFor: () => ({ track: async () => undefined }),
       log: { ...silentLog, warn: (fields, text) => warn(fields, text) },
       metrics: createMetrics(),
-      clock: systemClock,
+      clock,
     });
     hosts.push(host);
     await host.start();
@@ -98,7 +98,7 @@ const under: HostUnderTest = {
     await new Promise((resolve) => child.stdout.once('data', resolve));
     return { kill: () => void child.kill('SIGKILL') };
   },
-};
+} satisfies HostUnderTest;
 
 describe('the BullMQ host', () => {
   describeHost(() => under);
@@ -124,6 +124,56 @@ describe('the BullMQ host', () => {
   }
 
   const gone = (id: string) => vi.waitFor(async () => expect(await under.see(id)).toBeUndefined(), SOON);
+
+  /** Jobs held by `go`, with how many ran at once at most. */
+  function held(go: Promise<void>) {
+    const seen = { started: 0, busy: 0, most: 0 };
+    const run = async () => {
+      seen.started += 1;
+      seen.busy += 1;
+      seen.most = Math.max(seen.most, seen.busy);
+      await go;
+      await systemClock.sleep(20);
+      seen.busy -= 1;
+    };
+    return { seen, run };
+  }
+
+  it('has jobs that took hosts down have their last run one after the other', async () => {
+    for (const [deaths, most] of [
+      [2, 1],
+      [1, 4],
+    ] as const) {
+      await queue.pause();
+      const ids = await Promise.all([1, 2, 3, 4].map(() => under.add(TYPE, {})));
+      await Promise.all(ids.map((id) => under.addDeaths(id, deaths)));
+      const { seen, run } = held(systemClock.sleep(200));
+      const host = await under.start({ attempts: 3, run });
+      await queue.resume();
+      await vi.waitFor(() => expect(seen).toMatchObject({ started: 4, busy: 0 }), SOON);
+      expect(seen.most).toBe(most);
+      await Promise.all(ids.map(gone));
+      await host.stop(1_000);
+    }
+  });
+
+  it('leaves a job to others whose lock had run out before its turn came', async () => {
+    await queue.pause();
+    const ids = await Promise.all([1, 2].map(() => under.add(TYPE, {})));
+    await Promise.all(ids.map((id) => under.addDeaths(id, 2)));
+    const go = Promise.withResolvers<void>();
+    const { seen, run } = held(go.promise);
+    const later = { ...systemClock, now: () => Date.now() + 10_000 };
+    await under.start({ attempts: 3, run }, later);
+    await queue.resume();
+    await vi.waitFor(async () => expect(await queue.getActiveCount()).toBe(2), SOON);
+    await vi.waitFor(() => expect(seen.started).toBe(1), SOON);
+    for (const id of ids) await redis.del(`bull:${QUEUE}:${id}:lock`);
+    go.resolve();
+    await vi.waitFor(async () => expect(await queue.getActiveCount()).toBe(1), SOON);
+    await vi.waitFor(() => expect(hosts[0]?.busy).toBe(0), SOON);
+    expect(seen.started).toBe(1);
+  });
 
   it('records a success once Redis takes writes again, and runs the job no second time', async () => {
     const refused = vi.fn();

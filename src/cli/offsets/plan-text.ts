@@ -5,6 +5,9 @@ import type { PartitionView } from './facts.ts';
 
 const SHAPE_VERSION = 1;
 
+/** Shown to people. */
+const MOST_RANGES = 20;
+
 type Ranges = ResetPlan['skipped'];
 
 export function planJson({ topic, partition }: PartitionView, plan: ResetPlan, isDryRun: boolean) {
@@ -36,5 +39,7 @@ function told(ranges: Ranges, what: string): string[] {
   const count = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
   if (count === 0) return [];
   const texts = ranges.map(({ start, end }) => (end - start === 1 ? `${start}` : `${start} to ${end - 1}`));
-  return [`  ${count} records ${what}: ${texts.join(', ')}`];
+  const more =
+    texts.length > MOST_RANGES ? ` and ${texts.length - MOST_RANGES} more stretches (all of them: --json)` : '';
+  return [`  ${count} records ${what}: ${texts.slice(0, MOST_RANGES).join(', ')}${more}`];
 }

@@ -103,7 +103,11 @@ async function planAll(
 
 async function carryOut(access: OffsetsAccess, steps: readonly Step[], clock: Clock): Promise<void> {
   const { config, admin } = access;
-  if ((await admin.members(config.kafka.groupId)) > 0) return orderAll(access, steps, clock);
+  if ((await admin.members(config.kafka.groupId)) > 0) await orderAll(access, steps, clock);
+  else await commitAll(access, steps);
+}
+
+async function commitAll({ config }: OffsetsAccess, steps: readonly Step[]): Promise<void> {
   const offsets = steps.map(({ view: { topic, partition }, plan: { offset, metadata } }) => {
     return { topic, partition, offset, metadata: encodeMetadata(offset, metadata) };
   });
@@ -119,7 +123,10 @@ async function orderAll(access: OffsetsAccess, steps: readonly Step[], clock: Cl
   for (const step of steps) await orderOne(access, step, clock);
 }
 
-async function orderOne({ config, redis }: OffsetsAccess, { view, plan }: Step, clock: Clock): Promise<void> {
+/** A bridge that was killed is a member for a while yet: when the last one is gone, nobody needs to be asked. */
+async function orderOne(access: OffsetsAccess, step: Step, clock: Clock): Promise<void> {
+  const { config, admin, redis } = access;
+  const { view, plan } = step;
   const { groupId } = config.kafka;
   const orders = createResetOrders(redis.get(DEFAULT_REDIS) as Redis, groupId);
   const metadata: CommitMetadata = plan.metadata;
@@ -128,8 +135,10 @@ async function orderOne({ config, redis }: OffsetsAccess, { view, plan }: Step, 
   while (clock.now() < until) {
     await clock.sleep(LOOK_AGAIN_MS);
     if ((await orders.read(view)) === undefined) return;
+    if ((await admin.members(groupId)) === 0) break;
   }
   if (!(await orders.remove(view))) return;
+  if ((await admin.members(groupId)) === 0) return commitAll(access, [step]);
   const text = `${partitionKey(view)}: no bridge took the order within ${TAKEN_WITHIN_MS / 1_000} s; nothing was changed`;
   throw new SluiceError(
     'TIMEOUT',

@@ -43,7 +43,7 @@ async function countIn(source: LetterSource, key: string, low: number, high: num
   for await (const records of readOn(source, of, from)) {
     for (const record of records) {
       if (isMark(record)) states.learn(record);
-      else if (record.offset < high)
+      else if (record.offset < high && record.headers[LETTER.reason] !== undefined)
         letters.push({ offset: record.offset, isDead: record.headers[LETTER.reason] === 'dead' });
     }
   }

@@ -11,6 +11,8 @@ import { asFunction, keysOf, type StockScript } from './stock-scripts.ts';
 
 /** How long a host waits for the bridge to reconcile. */
 const REFUSED_WAIT_MS = 250;
+/** Where an answer says that a job was refused; BullMQ reads the first four places. */
+const REFUSED_AT = 4;
 
 type Argument = string | number | Buffer;
 
@@ -23,8 +25,8 @@ const GUARDED: Partial<Record<string, { name: StockScript; script: Script }>> = 
   },
 };
 
-/** `connection` runs the scripts; it is the one that the worker's options name. */
-export function guardedBackend(connection: Redis) {
+/** `connection` runs the scripts; it is the one that the worker's options name. `onRefused`: a job was not taken. */
+export function guardedBackend(connection: Redis, onRefused: () => void) {
   return (
     queue: string,
     opts: QueueBaseOptions,
@@ -32,14 +34,15 @@ export function guardedBackend(connection: Redis) {
   ): RedisQueueBackend => {
     const backend = createRedisBackend(queue, opts, options);
     const stock = backend.execCommand.bind(backend);
-    backend.execCommand = (client, command, args) => {
+    backend.execCommand = async (client, command, args) => {
       const guarded = GUARDED[command];
       if (guarded === undefined) return stock(client, command, args);
       const keys = keysOf(guarded.name);
-      const own =
-        command === 'moveToFinished' ? [sourcesKey(), REFUSED_WAIT_MS, queue] : [sourcesKey(), REFUSED_WAIT_MS];
+      const own = [sourcesKey(), REFUSED_WAIT_MS, ...(command === 'moveToFinished' ? [queue] : [])];
       const all = [...args.map((each: Argument | undefined) => each ?? ''), ...own];
-      return runScript(connection, guarded.script, all.slice(0, keys) as string[], all.slice(keys));
+      const reply = await runScript(connection, guarded.script, all.slice(0, keys) as string[], all.slice(keys));
+      if (Array.isArray(reply) && reply[REFUSED_AT] === 'refused') onRefused();
+      return reply;
     };
     return backend;
   };

@@ -41,7 +41,7 @@ end
 local function guarded(taken, prefix, sources, wait_ms)
   if type(taken) ~= 'table' or type(taken[2]) ~= 'string' or is_reconciled(sources, taken[2]) then return taken end
   give_back(prefix, taken[2])
-  return { 0, 0, tonumber(wait_ms), 0 }
+  return { 0, 0, tonumber(wait_ms), 0, 'refused' }
 end
 
 -- Never an error: BullMQ has written already. An entry that stays is found by the bridge.

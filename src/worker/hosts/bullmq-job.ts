@@ -58,10 +58,19 @@ export function settleOptions(job: Job, definition: WorkerDefinition | undefined
 }
 
 /** Dead when the job had all its runs and each took its host down; undefined otherwise. After `settleOptions`. */
-export function takesHostsDown({ attemptsMade, stalledCounter, opts }: Job): Outcome | undefined {
-  const most = Math.max((opts.attempts ?? 0) + stalledCounter, LEAST_RUNS);
-  if (stalledCounter === 0 || attemptsMade + stalledCounter < most) return undefined;
+export function takesHostsDown(job: Job): Outcome | undefined {
+  const { stalledCounter } = job;
+  if (stalledCounter === 0 || runsLeft(job) > 0) return undefined;
   return { kind: 'dead', reason: `${stalledCounter} times its host died, or was too busy to hold it, while it ran` };
+}
+
+/** Whether it would be dead if its host died once more. After `settleOptions`. */
+export function isOnLastRun(job: Job): boolean {
+  return job.stalledCounter > 0 && runsLeft(job) === 1;
+}
+
+function runsLeft({ attemptsMade, stalledCounter, opts }: Job): number {
+  return Math.max((opts.attempts ?? 0) + stalledCounter, LEAST_RUNS) - attemptsMade - stalledCounter;
 }
 
 /** Throws what BullMQ understands; returns for `done`. */
@@ -89,9 +98,16 @@ export async function giveBack(job: Job, token: string): Promise<never> {
   throw new WaitingError();
 }
 
-async function written(write: Promise<unknown>): Promise<void> {
+/** A job that was taken longer ago than its lock lasts may be another host's by now; it is left to that one. */
+export async function requireOwn(job: Job, token: string, lockMs: number, now: number): Promise<void> {
+  if (now - (job.processedOn ?? now) <= lockMs) return;
+  const isOwn = (await written(job.extendLock(token, lockMs))) === 1;
+  if (!isOwn) throw new NotRecordedError(new Error('its lock had run out before it was run'));
+}
+
+async function written<T>(write: Promise<T>): Promise<T> {
   try {
-    await write;
+    return await write;
   } catch (error) {
     throw new NotRecordedError(error);
   }

@@ -2,7 +2,9 @@
  * The host over BullMQ's Worker. A host that dies is noticed when its jobs' locks run out: within LOCK_MS and two
  * stalled checks, some 8 to 16 seconds. Locks are renewed at half their time, so a worker that blocks the event loop for
  * longer than LOCK_MS may see its job run by another host too; such work belongs in a thread or in smaller steps.
- * A job that takes its host down each time is dead when its attempts are used up.
+ * A job that takes its host down each time is dead when its attempts are used up; those that it took along have their last
+ * run one after the other, so that they do not die with it. A host that was stopped for longer than a lock lasts runs
+ * nothing that is another's by then.
  */
 import type { Job } from 'bullmq';
 import type { Outcome } from '../../definition/worker.ts';
@@ -13,8 +15,18 @@ import { within } from '../../service.ts';
 import { type AttemptContext, attempt } from '../attempt.ts';
 import { createFailureLog } from '../failure-log.ts';
 import type { Host } from '../host.ts';
-import { giveBack, record, retryDelay, settleOptions, takenJob, takesHostsDown } from './bullmq-job.ts';
+import {
+  giveBack,
+  isOnLastRun,
+  record,
+  requireOwn,
+  retryDelay,
+  settleOptions,
+  takenJob,
+  takesHostsDown,
+} from './bullmq-job.ts';
 import { CarefulWorker } from './bullmq-worker.ts';
+import { watchIdle } from './idle-watch.ts';
 
 const LOCK_MS = 8_000;
 const STALLED_CHECK_MS = 4_000;
@@ -39,24 +51,37 @@ export function createBullHost(options: BullHostOptions): Host {
   const running = new Map<string, AbortController>();
   const failures = createFailureLog(log, clock);
   let worker: CarefulWorker | undefined;
+  let lastRuns: Promise<unknown> = Promise.resolve();
   let isStopping = false;
   let isLettingGo = false;
   let silentUntil = 0;
+  let refusalSilentUntil = 0;
+  let lastSign = clock.now();
+  const stopping = new AbortController();
 
   function run(taken: Parameters<Host['attempt']>[0], signal: AbortSignal): Promise<Outcome> {
     return attempt(taken, signal, options);
   }
 
   async function process(job: Job, token = ''): Promise<void> {
+    lastSign = clock.now();
     const definition = workers.get(job.name);
     settleOptions(job, definition);
-    const outcome = isLettingGo ? LET_GO : (takesHostsDown(job) ?? (await runAbortable(job)));
+    const outcome = isLettingGo ? LET_GO : (takesHostsDown(job) ?? (await runInTurn(job, token)));
     if (isLettingGo && outcome.kind === 'retry') await giveBack(job, token);
     failures.tell(takenJob(queue, job), outcome);
     await record(job, token, outcome, definition);
   }
 
-  async function runAbortable(job: Job): Promise<Outcome> {
+  function runInTurn(job: Job, token: string): Promise<Outcome> {
+    if (!isOnLastRun(job)) return runAbortable(job, token);
+    const turn = lastRuns.then(() => (isLettingGo ? LET_GO : runAbortable(job, token)));
+    lastRuns = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async function runAbortable(job: Job, token: string): Promise<Outcome> {
+    await requireOwn(job, token, LOCK_MS, clock.now());
     const id = job.id ?? '';
     const own = new AbortController();
     running.set(id, own);
@@ -75,6 +100,20 @@ export function createBullHost(options: BullHostOptions): Host {
     log.warn({ queue, reason: messageOf(error) }, 'the queue cannot be read or written for now');
   }
 
+  /** The bridge has to say first which of the jobs that Redis brought back are finished. */
+  function refused(): void {
+    lastSign = clock.now();
+    if (clock.now() < refusalSilentUntil) return;
+    refusalSilentUntil = clock.now() + LOG_AGAIN_MS;
+    log.warn({ queue }, 'jobs from kafka wait for their bridge, which has to reconcile them after a loss of redis');
+  }
+
+  function stuck(waiting: number): void {
+    log.warn({ queue, waiting }, 'the worker takes no jobs although some wait; opening it anew');
+    lastSign = clock.now();
+    if (worker !== undefined) void openAnew(worker);
+  }
+
   function open(): void {
     const settings = {
       connection,
@@ -86,7 +125,7 @@ export function createBullHost(options: BullHostOptions): Host {
       runRetryDelay: 1_000,
       settings: { backoffStrategy: retryDelay },
     };
-    const opened = new CarefulWorker(queue, process, settings, guardedBackend(connection));
+    const opened = new CarefulWorker(queue, process, settings, guardedBackend(connection, refused));
     worker = opened;
     opened.on('error', report);
     opened.on('lockRenewalFailed', (ids) => {
@@ -111,12 +150,22 @@ export function createBullHost(options: BullHostOptions): Host {
     },
 
     async start() {
-      if (worker === undefined) open();
+      if (worker !== undefined) return;
+      open();
+      void watchIdle({
+        keyPrefix: `${prefix}:${queue}:`,
+        connection,
+        clock,
+        signal: stopping.signal,
+        lastSign: () => (running.size > 0 ? undefined : lastSign),
+        onStuck: stuck,
+      });
     },
 
     async stop(deadlineMs) {
       if (isStopping || worker === undefined) return;
       isStopping = true;
+      stopping.abort();
       const closing = worker.close().catch(report);
       // A worker that cannot reach Redis does not close by itself; without a job there is nothing to wait for.
       await within(Math.min(deadlineMs, IDLE_CLOSE_MS), closing);

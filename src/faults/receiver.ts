@@ -21,6 +21,14 @@ const PROPERTIES = new Set(
    se_la se_pr se_va ue_na ue_pr ue_px co cx ua tnuid stm sid ttm`.split(/\s+/),
 );
 
+/**
+ * How it treats requests: `well`; late by two seconds; refusing with 429 or 503; taking all and answering nothing;
+ * taking events, and breaking the connection in place of an answer.
+ */
+export type Mood = 'well' | 'slow' | '429' | '503' | 'hanging' | 'reset';
+
+const SLOW_MS = 2_000;
+
 export interface Receiver {
   readonly url: string;
   readonly total: number;
@@ -28,13 +36,21 @@ export interface Receiver {
   /** Requests that did not fit, with the reason of the last. */
   readonly refused: number;
   readonly lastRefusal: string;
+  /** From now on. */
+  behave(mood: Mood): void;
   stop(): Promise<void>;
 }
 
 type Item = Readonly<Record<string, string>>;
 
-/** `dump` is a file that gets every accepted event as a line of JSON. */
-export async function startReceiver(dump?: string): Promise<Receiver> {
+export interface ReceiverOptions {
+  /** A file that gets every accepted event as a line of JSON. */
+  readonly dump?: string | undefined;
+  /** Called with the id of every accepted event. */
+  readonly onEvent?: (id: string) => void;
+}
+
+export async function startReceiver({ dump, onEvent }: ReceiverOptions = {}): Promise<Receiver> {
   /** A checksum of the event by its id. */
   const seen = new Map<string, number>();
   const file: WriteStream | undefined = dump === undefined ? undefined : createWriteStream(dump);
@@ -48,16 +64,22 @@ export async function startReceiver(dump?: string): Promise<Receiver> {
       total += 1;
       seen.set(item.eid as string, checksum(item));
       file?.write(`${JSON.stringify(item)}\n`);
+      onEvent?.(item.eid as string);
     }
   }
 
+  let mood: Mood = 'well';
   const server = createServer(async (request, response) => {
     const answer = (status: number, text: string) =>
       response.writeHead(status, { 'content-type': 'text/plain' }).end(text);
     try {
       if (request.url === '/health') return answer(200, 'ok');
       const items = itemsOf(request, await bodyOf(request));
+      if (mood === 'hanging') return;
+      if (mood === '429' || mood === '503') return answer(Number(mood), 'not now');
+      if (mood === 'slow') await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
       accept(items);
+      if (mood === 'reset') return request.socket.resetAndDestroy();
       return answer(200, 'ok');
     } catch (error) {
       refused += 1;
@@ -81,6 +103,11 @@ export async function startReceiver(dump?: string): Promise<Receiver> {
     },
     get lastRefusal() {
       return lastRefusal;
+    },
+    behave(next) {
+      mood = next;
+      // Whoever waits for an answer that was never to come finds its connection closed.
+      if (next === 'well') server.closeAllConnections();
     },
     async stop() {
       server.closeAllConnections();

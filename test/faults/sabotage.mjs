@@ -1,0 +1,65 @@
+/**
+ * Breaks one rule of the product while it is loaded (NODE_OPTIONS=--import), so that the product needs no hook for
+ * it. SLUICE_TEST_SABOTAGE names the rule. A text that is not found any more ends the process: a sabotage that does
+ * nothing would prove nothing.
+ */
+import fs from 'node:fs';
+import { registerHooks, syncBuiltinESMExports } from 'node:module';
+
+/** By rule: file, and pairs of what stands there and what is put in its place. */
+const RULES = {
+  // Every caller may do everything to every ledger.
+  fence: {
+    'lua/ledger.lua': [
+      ["if fields[1] ~= owner then return { 'disowned'", "if false then return { 'disowned'"],
+      ["if present ~= expected_incarnation then return { 'reborn'", "if false then return { 'reborn'"],
+      ["if enqueued == nil and expected >= 0 then return { 'disowned'", "if false then return { 'disowned'"],
+      ["if enqueued < expected then return { 'behind'", "if false then return { 'behind'"],
+    ],
+  },
+  // What was dealt with is dealt with again.
+  skip: {
+    'lua/enqueue-bullmq.lua': [
+      ['if offset > enqueued then', 'if true then'],
+      ['if last <= enqueued then return', 'if false then return'],
+    ],
+    'bridge/held-partition.ts': [
+      ['this.position = Math.max(this.committed, this.acked + 1);', 'this.position = this.committed;'],
+    ],
+  },
+  // What the metadata lists as finished is forgotten.
+  metadata: {
+    'bridge/assignment.ts': [['known ?? NOTHING_KNOWN)', '{ ...(known ?? NOTHING_KNOWN), finished: [] })']],
+  },
+  // A job that is not finished counts as finished.
+  settle: {
+    'bridge/settle.ts': [['finished.addExcept(from, end, unsettled);', 'finished.add(from, end);']],
+  },
+};
+
+const broken = RULES[process.env.SLUICE_TEST_SABOTAGE];
+if (broken === undefined) throw new Error(`SLUICE_TEST_SABOTAGE: none of ${Object.keys(RULES).join(', ')}`);
+
+/** The text of a file with its rule broken; as it is when none of it is to be broken. */
+function sabotaged(path, text) {
+  const changes = Object.entries(broken).find(([file]) => path.endsWith(file))?.[1] ?? [];
+  return changes.reduce((before, [from, to]) => {
+    if (!before.includes(from)) throw new Error(`${path} does not hold: ${from}`);
+    return before.replace(from, to);
+  }, text);
+}
+
+const { readFileSync } = fs;
+fs.readFileSync = (file, ...rest) => {
+  const read = readFileSync(file, ...rest);
+  return typeof read === 'string' && String(file).endsWith('.lua') ? sabotaged(String(file), read) : read;
+};
+syncBuiltinESMExports();
+
+registerHooks({
+  load(url, context, next) {
+    const loaded = next(url, context);
+    if (!url.endsWith('.ts') || !loaded.source) return loaded;
+    return { ...loaded, source: sabotaged(url, loaded.source.toString()) };
+  },
+});

@@ -1,0 +1,117 @@
+/** What Sluice's own host adds to taking and finishing: jobs of a ledger that is not reconciled wait, completed ones settle. */
+import { Queue, Worker } from 'bullmq';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Job } from '../../src/job/job.ts';
+import { silentLog } from '../../src/log.ts';
+import { leanAdder } from '../../src/queue/bullmq/adder.ts';
+import { guardedBackend } from '../../src/queue/bullmq/guarded-backend.ts';
+import { createBullSink } from '../../src/queue/bullmq/sink.ts';
+import type { Claim, Listed, Sink } from '../../src/queue/sink.ts';
+import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+
+const LEDGER = { cluster: 'c', group: 'g', topic: 't', partition: 0 };
+const JOB: Job = {
+  queue: 'mail',
+  name: 'a.B',
+  data: '{}',
+  attempts: 1,
+  backoff: { baseMs: 1, maxMs: 1 },
+  timestamp: 1,
+  delayMs: 0,
+  priority: 0,
+  about: {},
+};
+
+let server: TestRedis;
+let redis: Redis;
+let sink: Sink;
+let claim: Claim;
+let worker: Worker | undefined;
+let ran: string[];
+let refusals: number;
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = connect('test', server, 'worker', silentLog);
+  const ledger = connect('test', server, 'command', silentLog);
+  sink = createBullSink({ name: 'test', redis: ledger, prefix: 'bull', adder: leanAdder() });
+});
+
+beforeEach(async () => {
+  await redis.flushall();
+  [ran, refusals] = [[], 0];
+  claim = (await sink.claim(LEDGER, 0)) as Claim;
+});
+
+afterEach(async () => {
+  await worker?.close();
+  worker = undefined;
+});
+
+afterAll(async () => {
+  await sink.close();
+  await disconnect(redis);
+  await server.stop();
+});
+
+function work(): void {
+  const run = async ({ id, opts }: { id?: string; opts: { removeOnComplete?: unknown } }) => {
+    ran.push(id ?? '');
+    opts.removeOnComplete = true;
+  };
+  const onRefused = () => {
+    refusals += 1;
+  };
+  worker = new Worker('mail', run, { connection: redis }, guardedBackend(redis, onRefused));
+}
+
+async function enqueue(...jobs: Job[]): Promise<void> {
+  await sink.enqueue(claim, -1, { jobs: jobs.map((job, offset) => ({ offset, job })), last: jobs.length - 1 });
+}
+
+async function unsettled(): Promise<readonly number[]> {
+  return ((await sink.list(claim, -1, 0, 1_000)) as Listed).unsettled;
+}
+
+describe("a host's guard", () => {
+  it('gives back what is not reconciled, uncounted and in its place, and takes it when it is', async () => {
+    await enqueue(JOB, { ...JOB, priority: 7 }, JOB);
+    work();
+    await vi.waitFor(() => expect(refusals).toBeGreaterThan(2), 10_000);
+    expect(ran).toEqual([]);
+    expect(await redis.lrange('bull:mail:wait', 0, -1)).toEqual(['k~t~0~0~2', 'k~t~0~0~0']);
+    expect(await redis.hget('bull:mail:k~t~0~0~0', 'ats')).toBe('0');
+    expect(await redis.exists('bull:mail:active', 'bull:mail:k~t~0~0~0:lock')).toBe(0);
+    await sink.reconcile(claim, []);
+    await vi.waitFor(() => expect(ran).toEqual(['k~t~0~0~0', 'k~t~0~0~2', 'k~t~0~0~1']), 10_000);
+  });
+
+  it('keeps the priority of what it gives back', async () => {
+    await enqueue({ ...JOB, priority: 7 });
+    work();
+    await vi.waitFor(() => expect(refusals).toBeGreaterThan(1), 10_000);
+    expect(await redis.zrange('bull:mail:prioritized', '0', '-1')).toEqual(['k~t~0~0~0']);
+    await sink.reconcile(claim, []);
+    await vi.waitFor(() => expect(ran).toEqual(['k~t~0~0~0']), 10_000);
+  });
+
+  it('lets jobs run that came another way', async () => {
+    const queue = new Queue('mail', { connection: redis });
+    await queue.add('a.B', {}, { jobId: 'direct' });
+    work();
+    await vi.waitFor(() => expect(ran).toEqual(['direct']), 10_000);
+    expect(refusals).toBe(0);
+    await queue.close();
+  });
+
+  it('takes the ledger entry of a completed job with it, in the same call, and fetches the next', async () => {
+    await sink.reconcile(claim, []);
+    await enqueue(...Array.from({ length: 600 }, () => JOB));
+    expect((await unsettled()).length).toBe(600);
+    work();
+    await vi.waitFor(async () => expect(await unsettled()).toEqual([]), 20_000);
+    expect(ran.length).toBe(600);
+    expect((await redis.keys('*:u:*')).length + (await redis.exists('bull:mail:completed'))).toBe(0);
+  });
+});
