@@ -54,7 +54,7 @@ export class Delays {
 
   constructor(options: DelaysOptions) {
     this.#options = options;
-    this.#topics = new DelayTopics(options.admin);
+    this.#topics = new DelayTopics(options.admin, options.clock);
     this.#seldom = createSeldom(options.clock);
   }
 

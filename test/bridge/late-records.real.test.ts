@@ -5,6 +5,7 @@ import { afterAll, beforeEach, expect, it } from 'vitest';
 import { DelayTopics } from '../../src/bridge/delay-topics.ts';
 import { Lane } from '../../src/bridge/lane.ts';
 import { LateRecords } from '../../src/bridge/late-records.ts';
+import { systemClock } from '../../src/clock.ts';
 import { type Buckets, delayTopic, LATE } from '../../src/job/late.ts';
 import { HISTORY } from '../../src/job/letter.ts';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
@@ -48,7 +49,7 @@ afterAll(async () => {
 });
 
 function makeLane(wrap: (producer: TransactionalProducer) => TransactionalProducer = (same) => same): LateRecords {
-  const topics = new DelayTopics(admin);
+  const topics = new DelayTopics(admin, systemClock);
   const lane = new Lane(
     { topic, partition: 1 },
     {
@@ -167,7 +168,7 @@ it('takes the records of a topic that was made anew', async () => {
   const records = await late(150);
   // The state of the old topic under the new one's name, as it is when a topic is deleted and made again.
   const state = await reader.read(`${old}.delay.${GROUP}.state`, 1, 0);
-  const topics = new DelayTopics(admin);
+  const topics = new DelayTopics(admin, systemClock);
   await topics.ensure(`${topic}.delay.${GROUP}.state`, { topic, partition: 1 });
   await producer.send(`${topic}.delay.${GROUP}.state`, [
     { key: 'state', value: state.at(-1)?.value ?? null, partition: 1 },
