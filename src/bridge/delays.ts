@@ -162,7 +162,7 @@ export class Delays {
       reader,
       admin,
       ensure: (name) => this.#topics.ensure(name, of),
-      producer: () => producer(`sluice.delay~${topic}~${partition}~${group}`),
+      producer: () => producer(`sluice~${topic}.delay~${partition}~${group}`),
     });
     const late = new LateRecords(lane, {
       buckets,

@@ -141,6 +141,14 @@ it('moves records on, bucket by bucket, and back with the identity that they fir
   });
 });
 
+it('brings back at once what is nearly due when it is read', async () => {
+  const lane = makeLane();
+  const records = await late(5_000, -200, 50);
+  expect(await lane.take(0, records)).toBe(3);
+  expect(lane.waiting).toBe(1);
+  await soon(async () => (await valuesIn(topic)).slice(3)).toEqual(['due in -200', 'due in 50']);
+});
+
 it('takes each record once, whoever reads it again', async () => {
   const records = await late(150, 250);
   expect(await makeLane().take(0, records.slice(0, 1))).toBe(1);

@@ -154,6 +154,33 @@ it('loses and doubles nothing through kills of the bridge', { timeout: 180_000 }
   expectOnce(dueAt);
 });
 
+it('moves nothing twice when a bridge hangs, and goes on beside its heir', { timeout: 120_000 }, async () => {
+  const random = createRandom(SEED);
+  const dueAt = new Map<string, number>();
+  const produce = async (count: number) => {
+    const events = mixed(count, dueAt.size, 9, random);
+    for (const each of events) dueAt.set(each.message.url, 'runAt' in each ? Number(each.runAt) : 0);
+    await topic.producer.sendMany(events);
+  };
+  await vi.waitFor(() => expect(bridge.stderr()).toContain('partitions assigned'), PATIENCE);
+  for (let round = 0; round < 2; round++) {
+    await produce(150);
+    await new Promise((resolve) => setTimeout(resolve, 500 + random() * 1_500));
+    const hung = bridge;
+    hung.child.kill('SIGSTOP');
+    bridge = startBridge();
+    await vi.waitFor(() => expect(bridge.stderr()).toContain('partitions assigned'), PATIENCE);
+    await produce(60);
+    await new Promise((resolve) => setTimeout(resolve, random() * 1_500));
+    hung.child.kill('SIGCONT');
+    await new Promise((resolve) => setTimeout(resolve, 1_000 + random() * 1_500));
+    await hung.kill('SIGKILL');
+  }
+  await vi.waitFor(() => expect(runs().length).toBeGreaterThanOrEqual(dueAt.size), PATIENCE);
+  await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
+  expectOnce(dueAt);
+});
+
 it('takes no record twice when it dies between Kafka and Redis', { timeout: 90_000 }, async () => {
   await vi.waitFor(() => expect(bridge.stderr()).toContain('partitions assigned'), PATIENCE);
   await topic.producer.sendMany(mixed(30, 0, 1, createRandom(SEED)));
