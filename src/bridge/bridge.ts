@@ -35,6 +35,7 @@ import { Holdings } from './holdings.ts';
 import { createLetters, LETTER_BYTES } from './letters.ts';
 import { LONG_JOB_LIMITS, type LongJobLimits, LongJobs } from './long-jobs.ts';
 import { Origins } from './origins.ts';
+import { type Outcomes, outcomesIn } from './outcomes.ts';
 import { ProgressWatch } from './progress.ts';
 import type { Loss } from './recovery.ts';
 import { Settler } from './settle.ts';
@@ -97,6 +98,7 @@ export interface BridgeView {
     /** So little is left that somebody should know. */
     readonly isRetentionShort: boolean;
   }[];
+  readonly outcomes: Outcomes;
 }
 
 export interface Bridge extends Service {
@@ -152,6 +154,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   const onFenced = (each: HeldPartition, status: string) => holdings.reclaim(each, status);
   const burials = new Burials({ letters, metrics, log, clock, onFenced });
   const settler = new Settler({ holdings, shards, queues, burials, metrics, log, clock });
+  let outcomes: Outcomes = {};
   const progress = new ProgressWatch(admin, reader);
   const carried = (of: HeldPartition) => delays.carried(of);
   const flow = new Flow({ ...common, holdings, consumer: consumerOf, plan, carried });
@@ -194,6 +197,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       await clock.sleep(COMMIT_EVERY_MS, signal);
       await commitAll();
       holdings.tellRecovered();
+      outcomes = await outcomesIn(metrics);
       await progress.look(holdings.all, clock.now()).catch(onFatal);
     }
   }
@@ -225,6 +229,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       queues: [...queues].slice(0, MOST_QUEUES_SHOWN),
       gates: [...shards.values()].map(({ view }) => view),
       partitions: holdings.all.map(partitionView),
+      outcomes,
     }),
   };
 }

@@ -37,7 +37,7 @@ export type Fact =
     }
   /**
    * Kafka has acked a record. `track`: its worker gives an event with the record's id to the collector. `isDoomed`: it
-   * has to end as a dead letter.
+   * may end as a dead letter.
    */
   | ({ readonly is: 'acked'; readonly id: string; readonly track?: true; readonly isDoomed?: true } & Place)
   | RunLine

@@ -86,7 +86,8 @@ async function warmUp(world: World, { rate, signal, patienceMs = PATIENCE_MS }: 
   await fleet.scale('host', HOSTS, host);
   await fleet.scale('stock', 1, stock);
   await fleet.scale('producer', 1, () => ({ args: [programs.producer], env: {} }));
-  const isFlowing = () => progress.acked > rate && progress.pendingOf(now() - USUAL_LATENCY_MS) === 0;
+  const isFlowing = () =>
+    progress.acked - progress.pending > rate && progress.pendingOf(now() - USUAL_LATENCY_MS) === 0;
   if (!(await until(isFlowing, patienceMs, signal)) && !signal.aborted) {
     throw new Error('the flow does not begin; see the logs beside the history');
   }

@@ -5,12 +5,14 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { systemClock } from '../clock.ts';
 import { SluiceError } from '../errors.ts';
 import { Fleet, type Member, type Program } from './fleet.ts';
 import { type History, openHistory } from './history.ts';
 import { type KafkaAddress, kafkaClient } from './kafka-client.ts';
 import { type KafkaProxy, startKafkaProxy } from './kafka-proxy.ts';
-import type { Command } from './load/run-producer.ts';
+import type { Command, Special } from './load/run-producer.ts';
+import { uuidOf } from './load/uuid.ts';
 import { LocalRedis, startLocalServer } from './local-redis.ts';
 import { type Programs, writePrograms } from './programs.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
@@ -26,6 +28,8 @@ const QUEUE = 'probes';
 const STOCK_QUEUE = 'stock-probes';
 /** Short, so that a killed bridge is missed soon. */
 const SESSION_TIMEOUT_MS = 3_000;
+const ACKED_WITHIN_MS = 10_000;
+const LOOK_MS = 20;
 /** Above what Redis holds already, where others use it too. */
 const CLOSE_ABOVE_BYTES = 10 * 1_048_576;
 const OPEN_ABOVE_BYTES = 8 * 1_048_576;
@@ -80,6 +84,8 @@ export interface World {
   /** For programs of another group and topic. */
   command(args: readonly string[], topic: string, groupId: string): Program;
   produce(command: Command): void;
+  /** Resolves when Kafka has acked such a record. */
+  place(special: Special): Promise<void>;
   close(): Promise<void>;
   /** Without waiting: the kit itself is ending. */
   killNow(): void;
@@ -142,6 +148,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     };
   }
 
+  let specials = 0;
   const world: World = {
     dir,
     topic,
@@ -167,6 +174,18 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     command: (args, of, group) => sluice(args, placed(of, group, kafka.brokers, bridgesUrl)),
     produce(command) {
       for (const member of fleet.of('producer')) member.send(command);
+    },
+    async place(special) {
+      // One whose fate is unknown is never acked: another takes its place.
+      for (;;) {
+        const id = uuidOf(`${seed}/special/${++specials}`);
+        world.progress.await(id);
+        world.produce({ ...special, id });
+        for (let waited = 0; waited < ACKED_WITHIN_MS; waited += LOOK_MS) {
+          await systemClock.sleep(LOOK_MS);
+          if (!world.progress.isAwaited(id)) return;
+        }
+      }
     },
     async close() {
       await fleet.stop();

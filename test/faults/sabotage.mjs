@@ -23,9 +23,7 @@ const RULES = {
       ['if offset > enqueued then', 'if true then'],
       ['if last <= enqueued then return', 'if false then return'],
     ],
-    'bridge/held-partition.ts': [
-      ['this.position = Math.max(this.committed, this.acked + 1);', 'this.position = this.committed;'],
-    ],
+    'bridge/held-partition.ts': [['this.position = this.#next;', 'this.position = this.committed;']],
   },
   // What the metadata lists as finished is forgotten.
   metadata: {
@@ -33,7 +31,7 @@ const RULES = {
   },
   // A job that is not finished counts as finished.
   settle: {
-    'bridge/settle.ts': [['finished.addExcept(from, end, unsettled);', 'finished.add(from, end);']],
+    'bridge/settle.ts': [['finished.addExcept(start, end, except);', 'finished.add(start, end);']],
   },
 };
 

@@ -13,7 +13,5 @@ export const RECORD_KINDS: readonly Kind[] = Object.entries(POISONS).map(([poiso
   name: `record-${poison}`,
   area: 'records',
   does,
-  async inject({ produce }) {
-    produce({ do: 'poison', poison: poison as Poison });
-  },
+  inject: ({ place }) => place({ do: 'poison', poison: poison as Poison }),
 }));

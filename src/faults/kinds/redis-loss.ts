@@ -6,14 +6,14 @@ import type { Kind } from './kind.ts';
 const SNAPSHOT_AGE_MS = 60_000;
 const FRESH_SNAPSHOT_AGE_MS = 3_000;
 /** Of the seconds that a long job takes. */
-const HELD_MS = 4_000;
+const HELD_MS = 3_500;
 const BEHIND_MS = 4_000;
 
 const SERVER = ['redis-server'] as const;
 
 /** Jobs of some seconds run in most partitions; those above them get finished, as the metadata of the commits says. */
-async function holdCommits({ produce, partitions }: World): Promise<void> {
-  for (let i = 0; i < partitions * 2; i++) produce({ do: 'course', course: 'long' });
+async function holdCommits({ place, partitions }: World): Promise<void> {
+  await Promise.all(Array.from({ length: partitions * 2 }, () => place({ do: 'course', course: 'long' })));
   await systemClock.sleep(HELD_MS);
 }
 

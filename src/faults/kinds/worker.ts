@@ -8,7 +8,6 @@ const STOPPED_MS = 12_000;
 /** Spread over the hosts. */
 const LONG_JOBS = 6;
 const TAKEN_AFTER_MS = 1_000;
-const LOOK_MS = 50;
 const SHIFT_MS = 3_600_000;
 const SHIFTED_FOR_MS = 5_000;
 
@@ -22,10 +21,8 @@ async function signal({ fleet }: World, role: string, drawn: number, name: NodeJ
 }
 
 /** Jobs that run for seconds, so that some are running. */
-async function whileBusy({ produce, progress }: World, done: () => Promise<void>): Promise<void> {
-  const before = progress.acked;
-  for (let i = 0; i < LONG_JOBS; i++) produce({ do: 'course', course: 'long' });
-  while (progress.acked < before + LONG_JOBS) await systemClock.sleep(LOOK_MS);
+async function whileBusy({ place }: World, done: () => Promise<void>): Promise<void> {
+  await Promise.all(Array.from({ length: LONG_JOBS }, () => place({ do: 'course', course: 'long' })));
   await systemClock.sleep(TAKEN_AFTER_MS);
   await done();
 }
@@ -76,16 +73,12 @@ export const WORKER_KINDS: readonly Kind[] = [
     name: 'worker-blocked',
     area: 'worker',
     does: "a job keeps its host's event loop busy for longer than locks last",
-    async inject({ produce }) {
-      produce({ do: 'course', course: 'block' });
-    },
+    inject: ({ place }) => place({ do: 'course', course: 'block' }),
   },
   {
     name: 'record-kills-host',
     area: 'worker',
     does: 'a record that takes its worker process down each time',
-    async inject({ produce }) {
-      produce({ do: 'course', course: 'kill' });
-    },
+    inject: ({ place }) => place({ do: 'course', course: 'kill' }),
   },
 ];

@@ -12,11 +12,12 @@ import { openHistory } from '../history.ts';
 import { type KafkaAddress, kafkaClient } from '../kafka-client.ts';
 import { createRandom } from '../random.ts';
 import { type Course, type DrawnProbe, drawProbe, PROBE, type Probe } from './probe.ts';
-import { uuidOf } from './uuid.ts';
 
 const TICK_MS = 50;
 const SEND_AT_ONCE = 500;
 const PRODUCE_TRIES = 20;
+/** The client drops, and says nothing of it, what goes to a partition that it does not know yet. */
+const METADATA_MAX_AGE_MS = 1_000;
 const BIG_BYTES = 2 * 1_048_576;
 
 export interface ProducerOptions {
@@ -40,6 +41,10 @@ export type Command =
   | { readonly do: 'rate'; readonly rate: number }
   | { readonly do: 'burst'; readonly records: number }
   | { readonly do: 'partitions'; readonly partitions: number }
+  | ({ readonly id: string } & Special);
+
+/** One record of a kind of its own. */
+export type Special =
   | { readonly do: 'poison'; readonly poison: Poison }
   | { readonly do: 'course'; readonly course: Course };
 
@@ -48,10 +53,12 @@ interface Outgoing {
   readonly key: string;
   readonly value: Buffer | null;
   readonly track?: true;
-  /** It cannot end but as a dead letter. */
+  /** It may end as a dead letter. */
   readonly isDoomed?: true;
 }
 
+/** Blocked for longer than its lock lasts, a host looks dead. */
+const DEADLY: ReadonlySet<Course> = new Set(['kill', 'block', 'dead']);
 const DOOMED = { isDoomed: true } as const;
 
 /** Runs until its process ends; `onCommand` is given what takes commands. */
@@ -73,8 +80,8 @@ export async function runProducer(
     if (command.do === 'rate') rate = command.rate;
     if (command.do === 'burst') extra += command.records;
     if (command.do === 'partitions') partitions = command.partitions;
-    if (command.do === 'poison') special.push(poisonOf(command.poison, `${options.seed}/${command.poison}/${count++}`));
-    if (command.do === 'course') special.push(courseOf(command.course, count++, options, schemas));
+    if (command.do === 'poison') special.push(poisonOf(command.poison, command.id));
+    if (command.do === 'course') special.push(courseOf(command.course, command.id, schemas));
   });
 
   const producer = await connected(options.kafka);
@@ -116,25 +123,23 @@ export async function runProducer(
 
 async function connected(kafka: KafkaAddress): Promise<Producer> {
   const createPartitioner = kafkajs.Partitioners.DefaultPartitioner;
-  const producer = kafkaClient(kafka, PRODUCE_TRIES).producer({ createPartitioner, allowAutoTopicCreation: false });
+  const producer = kafkaClient(kafka, PRODUCE_TRIES).producer({
+    createPartitioner,
+    allowAutoTopicCreation: false,
+    metadataMaxAge: METADATA_MAX_AGE_MS,
+  });
   await producer.connect();
   return producer;
 }
 
 function recordOf({ probe, key, isStock, delayMs }: DrawnProbe, { stockQueue }: ProducerOptions, schemas: Schemas) {
   const value = envelopeOf(probe, schemas, isStock ? stockQueue : undefined, delayMs);
-  const isDoomed = probe.course === 'dead';
+  const isDoomed = DEADLY.has(probe.course ?? 'done');
   return { id: probe.id, key, value, ...(probe.track && { track: true as const }), ...(isDoomed && DOOMED) };
 }
 
-function courseOf(course: Course, count: number, { seed }: ProducerOptions, schemas: Schemas): Outgoing {
-  const id = uuidOf(`${seed}/${course}/${count}`);
-  return {
-    id,
-    key: `${course}-${count}`,
-    value: envelopeOf({ id, course }, schemas),
-    ...(course === 'kill' && DOOMED),
-  };
+function courseOf(course: Course, id: string, schemas: Schemas): Outgoing {
+  return { id, key: id, value: envelopeOf({ id, course }, schemas), ...(DEADLY.has(course) && DOOMED) };
 }
 
 function envelopeOf(probe: Probe, schemas: Schemas, queue?: string, delayMs = 0): Buffer {
@@ -145,12 +150,12 @@ function envelopeOf(probe: Probe, schemas: Schemas, queue?: string, delayMs = 0)
   return Buffer.from(encodeEnvelope({ type: PROBE, payload, id: probe.id, queue, runAt, createdAt: now }));
 }
 
-function poisonOf(poison: Poison, name: string): Outgoing {
+function poisonOf(poison: Poison, id: string): Outgoing {
   const values: Readonly<Record<Poison, () => Buffer | null>> = {
-    garbage: () => Buffer.from(`no envelope: ${name}`),
+    garbage: () => Buffer.from(`no envelope: ${id}`),
     tombstone: () => null,
     big: () => Buffer.alloc(BIG_BYTES, 0xff),
-    'wrong-type': () => Buffer.from(encodeEnvelope({ type: 'sluice.faults.v1.Nobody', payload: Buffer.from(name) })),
+    'wrong-type': () => Buffer.from(encodeEnvelope({ type: 'sluice.faults.v1.Nobody', payload: Buffer.from(id) })),
   };
-  return { id: uuidOf(name), key: poison, value: values[poison](), ...DOOMED };
+  return { id, key: id, value: values[poison](), ...DOOMED };
 }

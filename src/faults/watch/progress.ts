@@ -13,6 +13,8 @@ export class Progress {
   readonly #pending = new Map<string, number>();
   /** Finished before their ack was written down. */
   readonly #early = new Set<string>();
+  /** Ids that somebody waits for. */
+  readonly #awaited = new Set<string>();
   #acked = 0;
   #lastAckAt = 0;
 
@@ -30,6 +32,15 @@ export class Progress {
 
   get pending(): number {
     return this.#pending.size;
+  }
+
+  /** From now on `isAwaited` tells whether a record with this id is still to be acked. */
+  await(id: string): void {
+    this.#awaited.add(id);
+  }
+
+  isAwaited(id: string): boolean {
+    return this.#awaited.has(id);
   }
 
   /** How many of the records that were acked until then are not finished. */
@@ -59,6 +70,7 @@ export class Progress {
   #take(line: Line): void {
     if (line.is === 'acked') {
       this.#acked += 1;
+      this.#awaited.delete(line.id);
       this.#lastAckAt = line.at;
       if (!this.#early.delete(placeKey(line))) this.#pending.set(placeKey(line), line.at);
     }

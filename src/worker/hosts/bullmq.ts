@@ -3,7 +3,7 @@
  * stalled checks, some 8 to 16 seconds. Locks are renewed at half their time, so a worker that blocks the event loop for
  * longer than LOCK_MS may see its job run by another host too; such work belongs in a thread or in smaller steps.
  * A job that takes its host down each time is dead when its attempts are used up; those that it took along have their last
- * run one after the other, so that they do not die with it. A host that was stopped for longer than a lock lasts runs
+ * run one at a time, so that they do not die with it. A host that was stopped for longer than a lock lasts runs
  * nothing that is another's by then.
  */
 import type { Job } from 'bullmq';
@@ -51,7 +51,7 @@ export function createBullHost(options: BullHostOptions): Host {
   const running = new Map<string, AbortController>();
   const failures = createFailureLog(log, clock);
   let worker: CarefulWorker | undefined;
-  let lastRuns: Promise<unknown> = Promise.resolve();
+  let isLastRunUnderWay = false;
   let isStopping = false;
   let isLettingGo = false;
   let silentUntil = 0;
@@ -73,11 +73,16 @@ export function createBullHost(options: BullHostOptions): Host {
     await record(job, token, outcome, definition);
   }
 
-  function runInTurn(job: Job, token: string): Promise<Outcome> {
+  /** Those that have to wait come again later: to wait here would cost them their locks if the first blocks the host. */
+  async function runInTurn(job: Job, token: string): Promise<Outcome> {
     if (!isOnLastRun(job)) return runAbortable(job, token);
-    const turn = lastRuns.then(() => (isLettingGo ? LET_GO : runAbortable(job, token)));
-    lastRuns = turn.catch(() => undefined);
-    return turn;
+    if (isLastRunUnderWay) return NOT_YET;
+    isLastRunUnderWay = true;
+    try {
+      return await runAbortable(job, token);
+    } finally {
+      isLastRunUnderWay = false;
+    }
   }
 
   async function runAbortable(job: Job, token: string): Promise<Outcome> {
@@ -181,3 +186,4 @@ export function createBullHost(options: BullHostOptions): Host {
 const LOCK_LOST = new SluiceError('STOPPED', 'the lock was lost: another host may run the job');
 const STOPPED = new SluiceError('STOPPED', 'the host stops');
 const LET_GO: Outcome = { kind: 'retry', reason: STOPPED.message };
+const NOT_YET: Outcome = { kind: 'snooze', afterMs: 500 };
