@@ -31,15 +31,27 @@ export async function commitSettled(
       epoch,
       moved.map(({ commit }) => commit),
     );
-    for (const { held: each, commit } of moved) each.wasCommitted(commit.offset, commit.metadata);
+    for (const { held: each, commit, isAsked } of moved) {
+      each.wasCommitted(commit.offset, commit.metadata);
+      if (isAsked) each.confirmation = 'given';
+    }
   } catch (error) {
     if (isSluiceError(error, 'DISOWNED')) return;
     context.log.warn({ reason: messageOf(error) }, 'offsets not committed; trying again');
   }
 }
 
-function due(held: HeldPartition, { fingerprint }: CommitContext): { held: HeldPartition; commit: OffsetCommit }[] {
+interface Due {
+  readonly held: HeldPartition;
+  readonly commit: OffsetCommit;
+  /** Somebody wants to know that the partition is still this bridge's, whether anything has moved or not. */
+  readonly isAsked: boolean;
+}
+
+function due(held: HeldPartition, { fingerprint }: CommitContext): Due[] {
   const { topic, partition, settled: offset } = held;
   const metadata = encodeMetadata(offset, { ...held.progress(offset), fingerprint: fingerprint(topic) });
-  return held.isCommitted(offset, metadata) ? [] : [{ held, commit: { topic, partition, offset, metadata } }];
+  const isAsked = held.confirmation === 'asked';
+  if (!isAsked && held.isCommitted(offset, metadata)) return [];
+  return [{ held, commit: { topic, partition, offset, metadata }, isAsked }];
 }

@@ -85,6 +85,10 @@ export class Delays {
     return (await this.#topics.isThereNow(topic)) ? carriedBy(this.#lane(of).lane) : [];
   }
 
+  prepareToCarry(of: TopicPartition): Promise<void> {
+    return this.#topics.ensure(carriedTopic(of.topic, this.#options.group), of);
+  }
+
   carry(held: HeldPartition, records: readonly KafkaRecord[]): Promise<void> {
     return carry(
       this.#lane(held).lane,

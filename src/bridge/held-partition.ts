@@ -74,6 +74,8 @@ export class HeldPartition implements TopicPartition {
   recovery: Recovery | undefined;
   /** Offsets that the commit may pass although their jobs are not finished: Kafka keeps their records elsewhere. */
   carried = new Set<number>();
+  /** Whether Kafka has accepted a commit that was sent after one was asked for. */
+  confirmation: 'none' | 'asked' | 'given' = 'none';
   /** Until Kafka may delete the oldest unfinished record. */
   retentionLeftMs = Number.POSITIVE_INFINITY;
   isRetentionShort = false;

@@ -149,13 +149,25 @@ export class LongJobs {
     if (from > held.acked || !isOld(oldestAt)) return false;
     const records = await reader.read(topic, partition, from, { maxRecords: CARRIED_AT_ONCE });
     const old = this.#unfinished(held, records).filter(({ timestamp }) => isOld(timestamp));
-    if (old.length === 0) return false;
+    if (old.length === 0 || !(await this.#mayCarry(held))) return false;
     await delays.carry(held, old);
     for (const { offset } of old) held.carried.add(offset);
     metrics.recordsCarried.inc({ topic }, old.length);
     const why = isFull ? 'the metadata of the commit is nearly full' : 'their retention ends';
     log.info({ topic, partition, records: old.length, why }, 'records of long jobs are carried');
     return true;
+  }
+
+  /**
+   * A claim looks for carried records where their topic is there. So the partition must still be this bridge's after the
+   * topic was made: whoever claims it later finds the topic, and shuts this bridge out before it reads.
+   */
+  async #mayCarry(held: HeldPartition): Promise<boolean> {
+    if (held.confirmation === 'none') {
+      await this.#options.delays.prepareToCarry(held);
+      held.confirmation = 'asked';
+    }
+    return held.confirmation === 'given';
   }
 
   #retentionOf({ topic }: HeldPartition): number {
