@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decodeMetadata, encodeMetadata } from '../../src/bridge/metadata.ts';
+import { type CommitMetadata, decodeMetadata, encodeMetadata, fillOf } from '../../src/bridge/metadata.ts';
+import type { Range } from '../../src/bridge/range-set.ts';
 
 describe('commit metadata', () => {
   const metadata = { generation: 3, fingerprint: 'c0ffee', reached: 120, finished: [{ start: 102, end: 119 }] };
@@ -34,4 +35,18 @@ describe('commit metadata', () => {
       expect(decodeMetadata(100, changed), changed).toBe('foreign');
     }
   });
+});
+
+it('tells how full the metadata is, and above 1 that something was cut', () => {
+  const scattered = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ start: 10 + i * 40, end: 11 + i * 40 }));
+  const told = (finished: readonly Range[]) => {
+    const text = encodeMetadata(5, { generation: 0, fingerprint: 'ab', reached: 1, finished });
+    return (decodeMetadata(5, text) as CommitMetadata).finished.length;
+  };
+  expect(fillOf(5, { finished: [] })).toBe(0);
+  expect(fillOf(5, { finished: scattered(700) })).toBeLessThan(0.6);
+  expect(told(scattered(700))).toBe(700);
+  expect(fillOf(5, { finished: scattered(3_000) })).toBeGreaterThan(1);
+  expect(told(scattered(3_000))).toBeLessThan(3_000);
 });
