@@ -24,7 +24,7 @@ import type { ResetOrders } from '../presence/reset-orders.ts';
 import type { QueueConfig } from '../queue/config.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import type { Schemas } from '../schema/schemas.ts';
-import type { Service } from '../service.ts';
+import { type Service, within } from '../service.ts';
 import { Burials } from './burials.ts';
 import { commitSettled } from './commit.ts';
 import type { TopicConfig } from './config.ts';
@@ -168,7 +168,6 @@ export function createBridge(options: BridgeOptions): Bridge {
       assigned: (assignment) => holdings.assigned(assignment),
       revoked: () => holdings.revoked(),
       records: (batch, control) => flow.records(batch, control),
-      passed: (partition, start, end) => holdings.get(partition)?.passed(start, end),
       outOfRange: (partition) => holdings.outOfRange(partition),
       failed: onFatal,
     },
@@ -216,7 +215,8 @@ export function createBridge(options: BridgeOptions): Bridge {
       if (signal.aborted) return;
       stopping.abort();
       flow.holdAll();
-      await Promise.all(loops);
+      // A Kafka that does not answer holds up the steps that are under way; each is found out about by whoever comes next.
+      await within(deadlineMs, Promise.all(loops));
       await settler.round();
       await commitAll();
       await consumer.stop(deadlineMs);

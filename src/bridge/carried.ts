@@ -1,8 +1,11 @@
 /**
- * The form of a carried record: the record of an unfinished job as it was, kept beside its log under the offset that it
- * had, until the job is finished. Its key there is its identity; its own key rides in a header.
+ * Carried records: those of unfinished jobs as they were, kept beside their log under the offsets that they had, until the
+ * jobs are finished. Their key there is their identity; their own key rides in a header.
  */
+import { carriedTopic } from '../job/late.ts';
 import type { KafkaRecord, OutgoingRecord } from '../kafka/consumer.ts';
+import { readOn } from '../kafka/letters/survey.ts';
+import type { Lane } from './lane.ts';
 
 export interface CarriedRecord {
   /** Of the job id. */
@@ -13,6 +16,42 @@ export interface CarriedRecord {
 
 const KEY = 'sluice.key';
 const IDENTITY = /^(\d{1,9})~(\d{1,15})$/;
+
+/** Resolves when Kafka keeps them. */
+export function carry(lane: Lane, records: readonly CarriedRecord[]): Promise<void> {
+  return write(
+    lane,
+    records.map((each) => asCarried(each, lane.of.partition)),
+  );
+}
+
+/** Resolves when Kafka knows that the jobs are finished. */
+export function release(lane: Lane, generation: number, offsets: readonly number[]): Promise<void> {
+  return write(
+    lane,
+    offsets.map((offset) => asFinished(generation, offset, lane.of.partition)),
+  );
+}
+
+/** What is carried and not finished. From here on no bridge that had the lane before can change it. */
+export function carriedBy(lane: Lane): Promise<CarriedRecord[]> {
+  return lane.inTurnAnew(async () => {
+    const place = { topic: topicOf(lane), partition: lane.of.partition };
+    await lane.options.ensure(place.topic, lane.of);
+    const log: KafkaRecord[] = [];
+    for await (const records of readOn(lane.options, place, 0)) log.push(...records);
+    return unfinishedOf(log);
+  });
+}
+
+function write(lane: Lane, records: readonly OutgoingRecord[]): Promise<void> {
+  const topic = topicOf(lane);
+  return lane.inTurn(() => lane.write(records.map((record) => ({ ...record, topic }))));
+}
+
+function topicOf({ of, options }: Lane): string {
+  return carriedTopic(of.topic, options.group);
+}
 
 export function asCarried({ generation, record }: CarriedRecord, partition: number): OutgoingRecord {
   const { offset, key, value, headers, timestamp } = record;

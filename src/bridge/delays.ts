@@ -1,7 +1,7 @@
 /**
  * Jobs due later than in a quarter of an hour wait in Kafka: a lane for each partition takes them out of its log and
- * brings them back near their time (delay-lane.ts). A lane is opened when its partition has a late record, or had one
- * before; a topic without late records costs nothing. What Kafka refuses or does not answer is tried again.
+ * brings them back near their time (late-records.ts), and keeps the records of long jobs (carried.ts). A lane is opened when its
+ * topic has late or carried records, or had some before; a topic without them costs nothing. What Kafka refuses or does not answer is tried again.
  */
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
@@ -19,10 +19,11 @@ import {
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { createSeldom } from '../seldom.ts';
-import type { CarriedRecord } from './carried.ts';
-import { DelayLane, type LateRecord } from './delay-lane.ts';
+import { type CarriedRecord, carriedBy, carry, release } from './carried.ts';
 import { DelayTopics } from './delay-topics.ts';
 import type { HeldPartition } from './held-partition.ts';
+import { Lane } from './lane.ts';
+import { type LateRecord, LateRecords } from './late-records.ts';
 import type { LetterOrigin, Letters } from './letters.ts';
 
 const LOOK_EVERY_MS = 1_000;
@@ -46,14 +47,14 @@ export interface DelaysOptions {
 
 export class Delays {
   readonly #options: DelaysOptions;
-  readonly #lanes = new Map<string, DelayLane>();
+  readonly #lanes = new Map<string, { readonly lane: Lane; readonly late: LateRecords }>();
   readonly #topics: DelayTopics;
   readonly #seldom;
   #deleteAt = 0;
 
   constructor(options: DelaysOptions) {
     this.#options = options;
-    this.#topics = new DelayTopics(options.admin);
+    this.#topics = new DelayTopics(options.admin, options.clock);
     this.#seldom = createSeldom(options.clock);
   }
 
@@ -74,23 +75,26 @@ export class Delays {
   /** Resolves when Kafka has them in delay topics, once each. */
   async take(held: HeldPartition, late: readonly LateRecord[]): Promise<void> {
     if (late.length === 0) return;
-    const taken = await this.#lane(held).take(held.generation, late);
+    const taken = await this.#lane(held).late.take(held.generation, late);
     this.#options.metrics.recordsSettled.inc({ topic: held.topic, outcome: 'late' }, taken);
   }
 
   /** What is carried of a partition that was just assigned; asked anew each time, since another bridge may have begun it. */
   async carried(of: TopicPartition): Promise<readonly CarriedRecord[]> {
     const topic = carriedTopic(of.topic, this.#options.group);
-    return (await this.#topics.isThereNow(topic)) ? this.#lane(of).carried() : [];
+    return (await this.#topics.isThereNow(topic)) ? carriedBy(this.#lane(of).lane) : [];
   }
 
   carry(held: HeldPartition, records: readonly KafkaRecord[]): Promise<void> {
-    return this.#lane(held).carry(records.map((record) => ({ generation: held.generation, record })));
+    return carry(
+      this.#lane(held).lane,
+      records.map((record) => ({ generation: held.generation, record })),
+    );
   }
 
   /** The jobs of these offsets are finished. */
   release(held: HeldPartition, offsets: readonly number[]): Promise<void> {
-    return this.#lane(held).release(held.generation, offsets);
+    return release(this.#lane(held).lane, held.generation, offsets);
   }
 
   async run(): Promise<void> {
@@ -103,7 +107,7 @@ export class Delays {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
+    await Promise.all([...this.#lanes.values()].map(({ lane }) => lane.close()));
   }
 
   /** Answers when the next record is due to move. */
@@ -133,7 +137,7 @@ export class Delays {
   async #moveOn(held: HeldPartition): Promise<number> {
     const { topic, partition } = held;
     try {
-      const { moved, nextAt } = await this.#lane(held).moveOn();
+      const { moved, nextAt } = await this.#lane(held).late.moveOn();
       this.#options.metrics.lateRecordsMoved.inc({ topic }, moved);
       return nextAt;
     } catch (error) {
@@ -148,26 +152,26 @@ export class Delays {
     }
   }
 
-  #lane(of: TopicPartition): DelayLane {
+  #lane(of: TopicPartition): { readonly lane: Lane; readonly late: LateRecords } {
     const { group, buckets, producer, reader, admin, log, clock } = this.#options;
-    const key = partitionKey(of);
-    const known = this.#lanes.get(key);
-    if (known !== undefined) return known;
     const { topic, partition } = of;
-    const ensure = (name: string) => this.#topics.ensure(name, of);
-    const lane = new DelayLane(of, {
+    const known = this.#lanes.get(partitionKey(of));
+    if (known !== undefined) return known;
+    const lane = new Lane(of, {
       group,
-      buckets,
       reader,
       admin,
+      ensure: (name) => this.#topics.ensure(name, of),
+      producer: () => producer(`sluice~${topic}.delay~${partition}~${group}`),
+    });
+    const late = new LateRecords(lane, {
+      buckets,
       clock,
-      ensure,
       refuse: (generation, record, error) => this.#refuse({ topic, partition, generation }, record, error),
       onMissing: (place, from, to) => log.error({ ...place, from, to }, 'late records were deleted before their time'),
-      producer: () => producer(`sluice.delay.${group}.${key}`),
     });
-    this.#lanes.set(key, lane);
-    return lane;
+    this.#lanes.set(partitionKey(of), { lane, late });
+    return { lane, late };
   }
 
   async #refuse(of: LetterOrigin, record: KafkaRecord, error: string): Promise<void> {
@@ -179,7 +183,7 @@ export class Delays {
 
   async #closeOthers(): Promise<void> {
     const held = new Set(this.#options.held().map(partitionKey));
-    for (const [key, lane] of this.#lanes) {
+    for (const [key, { lane }] of this.#lanes) {
       if (held.has(key)) continue;
       this.#lanes.delete(key);
       await lane.close();
@@ -190,11 +194,10 @@ export class Delays {
   async #deleteMoved(): Promise<void> {
     const { admin, clock, log } = this.#options;
     this.#deleteAt = clock.now() + DELETE_EVERY_MS;
-    for (const [key, lane] of this.#lanes) {
-      const partition = Number(key.slice(key.lastIndexOf('/') + 1));
-      for (const { topic, below } of lane.moved) {
+    for (const { lane, late } of this.#lanes.values()) {
+      for (const { topic, below } of late.moved) {
         await admin
-          .deleteBelow({ topic, partition }, below)
+          .deleteBelow({ topic, partition: lane.of.partition }, below)
           .catch((error: unknown) => log.debug({ topic, reason: messageOf(error) }, 'moved records not deleted yet'));
       }
     }

@@ -9,9 +9,9 @@ import type { BatchControl, KafkaRecord, RecordBatch } from '../kafka/consumer.t
 import type { Metrics } from '../metrics.ts';
 import { isFenced, type PlacedJob } from '../queue/sink.ts';
 import type { Decoder } from './decode.ts';
-import type { LateRecord } from './delay-lane.ts';
 import type { Delays } from './delays.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
+import type { LateRecord } from './late-records.ts';
 import type { Letters, RejectedRecord } from './letters.ts';
 import type { Router } from './route.ts';
 import { afterFence, mayEnqueue } from './rules.ts';

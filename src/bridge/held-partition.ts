@@ -135,11 +135,6 @@ export class HeldPartition implements TopicPartition {
     return Math.min(...this.shards.map(({ acked }) => acked));
   }
 
-  /** The log holds nothing that counts in [start, end). */
-  passed(start: number, end: number): void {
-    for (const { finished } of this.shards) finished.add(start, end);
-  }
-
   isFinished(offset: number): boolean {
     return isFinished(
       offset,

@@ -58,9 +58,9 @@ export function delayStateTopic(topic: string, group: string): string {
   return delayTopic(topic, group, 'state');
 }
 
-/** Any text may be a group, but not part of a topic's name. */
+/** Any text may be a group, but not part of a topic's name, and no two pairs of topic and group may have one name. */
 function groupPart(group: string): string {
-  if (/^[A-Za-z0-9._-]{1,100}$/.test(group)) return group;
+  if (/^[A-Za-z0-9._-]{1,100}$/.test(group) && !group.includes('.delay.')) return group;
   return createHash('sha256').update(group).digest('hex').slice(0, 16);
 }
 

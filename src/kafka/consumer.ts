@@ -53,8 +53,6 @@ export interface ConsumerHandlers {
   revoked(epoch: number): void;
   /** One call at a time for a partition; several partitions at once. Only for partitions that are not paused. */
   records(batch: RecordBatch, control: BatchControl): Promise<void>;
-  /** The log holds nothing that counts from `start` to before `end`: marks of transactions, and what they took back. */
-  passed?(partition: TopicPartition, start: number, end: number): void;
   /** The log does not hold the offset that the partition stands at. It is paused, and nothing moves by itself. */
   outOfRange(partition: TopicPartition): void;
   /** The consumer died and will not come back by itself. */

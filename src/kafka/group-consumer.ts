@@ -3,7 +3,7 @@
  * completed join, commits refused once it is over, and partitions that stand still until they are resumed.
  * Brokers that are away are tried again until `stop`; a death that KafkaJS does not recover from is `failed`.
  */
-import type { Consumer, ConsumerConfig, ConsumerCrashEvent, InstrumentationEvent } from 'kafkajs';
+import type { Consumer, ConsumerConfig, ConsumerCrashEvent } from 'kafkajs';
 import { backoffDelay } from '../backoff.ts';
 import { systemClock } from '../clock.ts';
 import { messageOf, SluiceError } from '../errors.ts';
@@ -40,14 +40,6 @@ export interface GroupConsumerOptions {
   readonly stuckAfterMs?: number;
 }
 
-type BatchStarted = InstrumentationEvent<{
-  readonly topic: string;
-  readonly partition: number;
-  readonly batchSize: number;
-  readonly firstOffset: string | null;
-  readonly lastOffset: string;
-}>['payload'];
-
 export function createGroupConsumer(options: GroupConsumerOptions): GroupConsumer {
   registerCodecs();
   return new Member(options);
@@ -69,7 +61,6 @@ class Member implements GroupConsumer {
     this.#consumer.on(events.REBALANCING, () => this.#revoke('rebalancing'));
     this.#consumer.on(events.DISCONNECT, () => this.#revoke('disconnected'));
     this.#consumer.on(events.CRASH, (event) => this.#crashed(event));
-    this.#consumer.on(events.START_BATCH_PROCESS, ({ payload }) => this.#started(payload));
   }
 
   #clientConfig(): ConsumerConfig {
@@ -190,12 +181,6 @@ class Member implements GroupConsumer {
     if (epoch === undefined) return;
     this.#options.log.info({ epoch, cause }, 'partitions revoked');
     this.#options.handlers.revoked(epoch);
-  }
-
-  /** A fetch without a record that counts reaches no handler: KafkaJS goes on behind it by itself. */
-  #started({ topic, partition, batchSize, firstOffset, lastOffset }: BatchStarted): void {
-    if (batchSize > 0 || firstOffset === null) return;
-    this.#options.handlers.passed?.({ topic, partition }, Number(firstOffset), Number(lastOffset) + 1);
   }
 
   #outOfRange(partition: TopicPartition): void {

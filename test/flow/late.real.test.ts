@@ -6,8 +6,15 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { readState } from '../../src/bridge/delay-state.ts';
+import { topicStatus } from '../../src/cli/status/kafka.ts';
+import type { TopicStatus } from '../../src/cli/status/shape.ts';
 import { createRandom } from '../../src/faults/random.ts';
 import { delayStateTopic, delayTopic } from '../../src/job/late.ts';
+import { createKafkaAdmin } from '../../src/kafka/admin.ts';
+import type { KafkaAdmin, RecordReader } from '../../src/kafka/consumer.ts';
+import { createLetterCounter } from '../../src/kafka/letters/count.ts';
+import { createRecordReader } from '../../src/kafka/record-reader.ts';
 import { silentLog } from '../../src/log.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
 import { sluiceEnv } from '../support/env.ts';
@@ -27,7 +34,9 @@ interface Run {
 }
 
 let redis: TestRedis;
-let reader: Redis;
+let client: Redis;
+let logs: RecordReader;
+let admin: KafkaAdmin;
 let topic: TestTopic;
 let dir: string;
 let env: Record<string, string>;
@@ -43,7 +52,9 @@ afterAll(() => rmSync(dir, { recursive: true }));
 beforeEach(async () => {
   [redis, topic] = await Promise.all([startRedis(), makeTopic(2)]);
   env = { ...sluiceEnv(topic, redis, 'workers'), TEST_RECORD: join(dir, topic.topic) };
-  reader = connect('test', redis, 'command', silentLog);
+  logs = createRecordReader(topic.kafka, silentLog);
+  admin = createKafkaAdmin(topic.kafka, silentLog);
+  client = connect('test', redis, 'command', silentLog);
   bridge = startBridge();
   work = runSluice(['work'], { env });
 });
@@ -51,8 +62,8 @@ beforeEach(async () => {
 afterEach(async () => {
   expect(await work.kill('SIGTERM')).toBe(0);
   expect(await bridge.kill('SIGTERM')).toBe(0);
-  await disconnect(reader);
-  await topic.stop();
+  await disconnect(client);
+  await Promise.all([topic.stop(), logs.stop(1_000), admin.stop(1_000)]);
   await redis.stop();
 });
 
@@ -67,6 +78,21 @@ function runs(): Run[] {
   } catch {
     return [];
   }
+}
+
+async function statusOfTopic(): Promise<TopicStatus> {
+  const counter = createLetterCounter({ reader: logs, admin });
+  const [status] = await topicStatus({ admin, reader: logs }, topic.groupId, [topic.topic], counter, Date.now());
+  return status as TopicStatus;
+}
+
+/** Late records that were taken out of the topic. */
+async function taken(): Promise<number> {
+  const name = delayStateTopic(topic.topic, topic.groupId);
+  const states = [...(await admin.bounds([name]))].map(([key, bounds]) =>
+    readState({ topic: name, partition: Number(key.slice(name.length + 1)) }, bounds, logs),
+  );
+  return (await Promise.all(states)).reduce((sum, state) => sum + (state?.taken ?? 0), 0);
 }
 
 /** Late ones with due times up to `seconds` ahead, each third one due at once. */
@@ -92,16 +118,25 @@ it('keeps late records in Kafka, and runs each in time as what it first was', { 
   const events = mixed(300, 0, 9, createRandom(SEED));
   await topic.producer.sendMany(events);
   const dueAt = new Map(events.map((each) => [each.message.url, 'runAt' in each ? Number(each.runAt) : 0]));
+  await vi.waitFor(async () => expect((await statusOfTopic()).lateRecords).toBeGreaterThan(0), PATIENCE);
+  const due = Date.parse((await statusOfTopic()).nextDueAt ?? '');
+  expect([...dueAt.values()]).toContain(due);
   await vi.waitFor(() => expect(runs().length).toBe(300), PATIENCE);
   expectOnce(dueAt);
   const lateness = runs().map(({ url, at }) => at - (dueAt.get(url) || at));
   expect(Math.max(...lateness)).toBeLessThan(4_000);
   await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
+  expect(await statusOfTopic()).toMatchObject({
+    lateRecords: 0,
+    nextDueAt: null,
+    lagRecords: 0,
+    completedRecords: 300,
+  });
   expect(await topic.size(delayTopic(topic.topic, topic.groupId, 'three'))).toBeGreaterThan(0);
   expect(await topic.size(delayStateTopic(topic.topic, topic.groupId))).toBeGreaterThan(0);
 });
 
-it('loses and doubles nothing through kills of the bridge and of Redis', { timeout: 180_000 }, async () => {
+it('loses and doubles nothing through kills of the bridge', { timeout: 180_000 }, async () => {
   const random = createRandom(SEED);
   const dueAt = new Map<string, number>();
   for (let round = 0; round < 8; round++) {
@@ -119,13 +154,60 @@ it('loses and doubles nothing through kills of the bridge and of Redis', { timeo
   expectOnce(dueAt);
 });
 
+it('moves nothing twice when a bridge hangs, and goes on beside its heir', { timeout: 120_000 }, async () => {
+  const random = createRandom(SEED);
+  const dueAt = new Map<string, number>();
+  const produce = async (count: number) => {
+    const events = mixed(count, dueAt.size, 9, random);
+    for (const each of events) dueAt.set(each.message.url, 'runAt' in each ? Number(each.runAt) : 0);
+    await topic.producer.sendMany(events);
+  };
+  await vi.waitFor(() => expect(bridge.stderr()).toContain('partitions assigned'), PATIENCE);
+  for (let round = 0; round < 2; round++) {
+    await produce(150);
+    await new Promise((resolve) => setTimeout(resolve, 500 + random() * 1_500));
+    const hung = bridge;
+    hung.child.kill('SIGSTOP');
+    bridge = startBridge();
+    await vi.waitFor(() => expect(bridge.stderr()).toContain('partitions assigned'), PATIENCE);
+    await produce(60);
+    await new Promise((resolve) => setTimeout(resolve, random() * 1_500));
+    hung.child.kill('SIGCONT');
+    await new Promise((resolve) => setTimeout(resolve, 1_000 + random() * 1_500));
+    await hung.kill('SIGKILL');
+  }
+  await vi.waitFor(() => expect(runs().length).toBeGreaterThanOrEqual(dueAt.size), PATIENCE);
+  await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
+  expectOnce(dueAt);
+});
+
+it('takes no record twice when it dies between Kafka and Redis', { timeout: 90_000 }, async () => {
+  await vi.waitFor(() => expect(bridge.stderr()).toContain('partitions assigned'), PATIENCE);
+  await topic.producer.sendMany(mixed(30, 0, 1, createRandom(SEED)));
+  await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
+  const takenBefore = await taken();
+  expect(takenBefore).toBe(20);
+  // The ledger's script waits, and the readings of the gate do not.
+  await client.call('CLIENT', 'PAUSE', '60000', 'WRITE');
+  const events = views(30, 30).map((view) => ({ ...view, runAt: new Date(Date.now() + 3_000) }));
+  await topic.producer.sendMany(events);
+  await vi.waitFor(async () => expect(await taken()).toBe(takenBefore + 30), PATIENCE);
+  await bridge.kill('SIGKILL');
+  bridge = startBridge();
+  await client.call('CLIENT', 'UNPAUSE');
+  await vi.waitFor(() => expect(runs().length).toBe(60), PATIENCE);
+  await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
+  expect(await taken()).toBe(takenBefore + 30);
+  expect(new Set(runs().map(({ url }) => url)).size).toBe(60);
+});
+
 it('loses no waiting job with Redis', { timeout: 90_000 }, async () => {
   await vi.waitFor(() => expect(bridge.stderr()).toContain('partitions assigned'), PATIENCE);
   const events = mixed(200, 0, 8, createRandom(SEED));
   await topic.producer.sendMany(events);
   const dueAt = new Map(events.map((each) => [each.message.url, 'runAt' in each ? Number(each.runAt) : 0]));
   await vi.waitFor(() => expect(runs().length).toBeGreaterThan(80), PATIENCE);
-  await reader.flushall();
+  await client.flushall();
   await vi.waitFor(() => expect(new Set(runs().map(({ url }) => url)).size).toBe(200), PATIENCE);
   await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
   // What had finished within the second before may run again (P4); nothing late is doubled by its wait.

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { unfinishedOf } from '../../src/bridge/carried.ts';
+import { createRandom } from '../../src/faults/random.ts';
 import { carriedTopic } from '../../src/job/late.ts';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
 import type { KafkaAdmin, RecordReader } from '../../src/kafka/consumer.ts';
@@ -19,6 +20,7 @@ import { startRedis, type TestRedis } from '../support/redis.ts';
 import { ROOT, type Running, runScript, runSluice } from '../support/sluice.ts';
 
 const RECORDS = 40;
+const KILLS = 10;
 const PATIENCE = { timeout: 60_000, interval: 100 };
 /** Carried as soon as anything above is finished. */
 const BY_METADATA = { lookEveryMs: 200, fillShare: 0, oldAfterMs: 500 };
@@ -63,20 +65,25 @@ afterEach(async () => {
   await redis.stop();
 });
 
-/** Until the commit has passed every record, the long one included. */
-async function carriedAway(limits: object): Promise<void> {
+function start(limits: object, more: Record<string, string> = {}): void {
   env = {
     ...sluiceEnv(topic, redis, 'long-workers'),
     TEST_RECORD: join(dir, topic.topic),
     TEST_END: join(dir, `${topic.topic}.end`),
     TEST_LONG_JOBS: JSON.stringify(limits),
+    ...more,
   };
   bridge = startBridge();
   work = runSluice(['work'], { env });
+}
+
+/** Until the commit has passed every record, the long one included. */
+async function carriedAway(limits: object): Promise<void> {
+  start(limits);
   await topic.producer.sendMany(views(RECORDS));
   await vi.waitFor(() => expect(entries('end')).toHaveLength(RECORDS - 1), PATIENCE);
   await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
-  expect(await carried()).toEqual([7]);
+  await vi.waitFor(async () => expect(await carried()).toEqual([7]), PATIENCE);
 }
 
 function startBridge(): Running {
@@ -131,7 +138,7 @@ it.each([
   await vi.waitFor(() => expect(bridge.stderr()).toContain('partitions assigned'), PATIENCE);
   await topic.producer.sendMany(views(1, RECORDS - 1));
   await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
-  expect(await carried()).toEqual([7]);
+  await vi.waitFor(async () => expect(await carried()).toEqual([7]), PATIENCE);
   endLongJob();
   await vi.waitFor(() => expect(longOnes('end')).toHaveLength(1), PATIENCE);
   await vi.waitFor(async () => expect(await carried()).toEqual([]), PATIENCE);
@@ -167,4 +174,30 @@ it('lets a carried job whose worker dies run again where it is', { timeout: 120_
   endLongJob();
   work = runSluice(['work'], { env });
   await expectDone(2);
+});
+
+it('loses and doubles none of many through kills of the bridge, and of everything', { timeout: 180_000 }, async () => {
+  const random = createRandom(1);
+  start({ ...BY_METADATA, oldAfterMs: 0 }, { TEST_LONG: '7$', SLUICE_QUEUES: '{"long":{"concurrency":200}}' });
+  for (let round = 0; round < KILLS; round++) {
+    await vi.waitFor(() => expect(bridge.stderr()).toContain('partitions assigned'), PATIENCE);
+    await topic.producer.sendMany(views(RECORDS, round * RECORDS));
+    await new Promise((resolve) => setTimeout(resolve, random() * 2_000));
+    await bridge.kill('SIGKILL');
+    bridge = startBridge();
+  }
+  const [all, long] = [KILLS * RECORDS, (KILLS * RECORDS) / 10];
+  await vi.waitFor(() => expect(entries('end')).toHaveLength(all - long), PATIENCE);
+  await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
+  await vi.waitFor(async () => expect(await carried()).toHaveLength(long), PATIENCE);
+  await vi.waitFor(() => expect(entries('begin')).toHaveLength(all), PATIENCE);
+  await Promise.all([work.kill('SIGKILL'), bridge.kill('SIGKILL'), redis.kill()]);
+  await redis.restart();
+  bridge = startBridge();
+  endLongJob();
+  work = runSluice(['work'], { env });
+  await vi.waitFor(() => expect(new Set(entries('end').map(({ url }) => url)).size).toBe(all), PATIENCE);
+  await vi.waitFor(async () => expect(await carried()).toEqual([]), PATIENCE);
+  expect(entries('end')).toHaveLength(all);
+  expect(entries('begin')).toHaveLength(all + long);
 });

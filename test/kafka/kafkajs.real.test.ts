@@ -60,13 +60,31 @@ describe('KafkaJS', () => {
     await expectFound(['a', 'b', 'c'], { topic, groupId, kafka });
     await stop();
   });
+
+  it('tells how far a fetch went when marks of transactions lie behind the last record', async () => {
+    const { topic, groupId, kafka, stop } = await makeTopic(1);
+    const peer = new kafkajs.Kafka({ brokers: kafkaBrokers(), logLevel: kafkajs.logLevel.NOTHING }).producer({
+      transactionalId: topic,
+      idempotent: true,
+      maxInFlightRequests: 1,
+    });
+    await peer.connect();
+    const transaction = await peer.transaction();
+    await transaction.send({ topic, messages: [{ value: 'a' }, { value: 'b' }] });
+    await transaction.commit();
+    await peer.disconnect();
+    expect(await expectFound(['a', 'b'], { topic, groupId, kafka })).toBe(3);
+    await stop();
+  });
 });
 
+/** Answers how far the last fetch went. */
 async function expectFound(
   values: readonly string[],
   { topic, groupId, kafka }: Pick<TestTopic, 'topic' | 'groupId' | 'kafka'>,
-): Promise<void> {
+): Promise<number> {
   const found: KafkaRecord[] = [];
+  let end = 0;
   const consumer = createGroupConsumer({
     config: { ...kafka, groupId },
     topics: [topic],
@@ -77,8 +95,9 @@ async function expectFound(
         consumer.resume(partitions);
       },
       revoked: () => undefined,
-      records: async ({ records }, control) => {
+      records: async ({ records, end: fetchedTo }, control) => {
         found.push(...records);
+        end = fetchedTo;
         control.resolve(records.at(-1)?.offset as number);
       },
       outOfRange: () => undefined,
@@ -89,4 +108,5 @@ async function expectFound(
   const texts = () => found.map(({ value }) => String(value));
   await vi.waitFor(() => expect(texts()).toEqual(values), { timeout: 15_000, interval: 50 });
   await consumer.stop(2_000);
+  return end;
 }

@@ -2,8 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeEach, expect, it } from 'vitest';
-import { DelayLane, type LaneOptions } from '../../src/bridge/delay-lane.ts';
 import { DelayTopics } from '../../src/bridge/delay-topics.ts';
+import { Lane } from '../../src/bridge/lane.ts';
+import { LateRecords } from '../../src/bridge/late-records.ts';
+import { systemClock } from '../../src/clock.ts';
 import { type Buckets, delayTopic, LATE } from '../../src/job/late.ts';
 import { HISTORY } from '../../src/job/letter.ts';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
@@ -28,7 +30,7 @@ const config = kafkaConfig.parse({ brokers: kafkaBrokers() });
 const admin = createKafkaAdmin(config, silentLog);
 const reader = createRecordReader(config, silentLog);
 const producer = createRecordProducer(config, silentLog);
-const lanes: DelayLane[] = [];
+const lanes: Lane[] = [];
 const refused: string[] = [];
 const missing: [number, number][] = [];
 
@@ -46,22 +48,25 @@ afterAll(async () => {
   await Promise.all([producer.stop(1_000), reader.stop(1_000), admin.stop(1_000)]);
 });
 
-function makeLane(wrap: (producer: TransactionalProducer) => TransactionalProducer = (same) => same): DelayLane {
-  const topics = new DelayTopics(admin);
-  const options: LaneOptions = {
-    group: GROUP,
+function makeLane(wrap: (producer: TransactionalProducer) => TransactionalProducer = (same) => same): LateRecords {
+  const topics = new DelayTopics(admin, systemClock);
+  const lane = new Lane(
+    { topic, partition: 1 },
+    {
+      group: GROUP,
+      producer: () => wrap(createTransactionalProducer(config, `${GROUP}.${topic}`, silentLog)),
+      reader,
+      admin,
+      ensure: (name, of) => topics.ensure(name, of),
+    },
+  );
+  lanes.push(lane);
+  return new LateRecords(lane, {
     buckets: BUCKETS,
-    producer: () => wrap(createTransactionalProducer(config, `${GROUP}.${topic}`, silentLog)),
-    reader,
-    admin,
-    ensure: (name, of) => topics.ensure(name, of),
     refuse: async (_, { value }) => void refused.push(String(value)),
     onMissing: (_, from, to) => void missing.push([from, to]),
     clock: { now: () => now, sleep: async () => {} },
-  };
-  const lane = new DelayLane({ topic, partition: 1 }, options);
-  lanes.push(lane);
-  return lane;
+  });
 }
 
 /** Writes records to the topic and answers them as read, each due so long after now. */
@@ -93,12 +98,12 @@ const soon = (values: () => Promise<string[]>) => expect.poll(values, { timeout:
 
 const inBucket = (name: string) => valuesIn(delayTopic(topic, GROUP, name));
 
-async function moveFor(lane: DelayLane, forMs: number): Promise<void> {
+async function moveFor(lane: LateRecords, forMs: number): Promise<void> {
   for (const end = now + forMs; now < end; now += 50) await lane.moveOn().catch(() => undefined);
 }
 
 /** Until nothing waits. */
-async function moveAll(lane: DelayLane): Promise<void> {
+async function moveAll(lane: LateRecords): Promise<void> {
   const left = async () => {
     await moveFor(lane, 500);
     return lane.waiting;
@@ -136,6 +141,14 @@ it('moves records on, bucket by bucket, and back with the identity that they fir
   });
 });
 
+it('brings back at once what is nearly due when it is read', async () => {
+  const lane = makeLane();
+  const records = await late(5_000, -200, 50);
+  expect(await lane.take(0, records)).toBe(3);
+  expect(lane.waiting).toBe(1);
+  await soon(async () => (await valuesIn(topic)).slice(3)).toEqual(['due in -200', 'due in 50']);
+});
+
 it('takes each record once, whoever reads it again', async () => {
   const records = await late(150, 250);
   expect(await makeLane().take(0, records.slice(0, 1))).toBe(1);
@@ -156,7 +169,6 @@ it('takes them again after an operator has set the offsets back', async () => {
 it('takes the records of a topic that was made anew', async () => {
   const lane = makeLane();
   await lane.take(0, await late(150, 150));
-  await lane.close();
   const old = topic;
   topic = `lane.${randomUUID().slice(0, 8)}`;
   await admin.ensureTopics([{ topic, partitions: 2 }]);
@@ -164,7 +176,7 @@ it('takes the records of a topic that was made anew', async () => {
   const records = await late(150);
   // The state of the old topic under the new one's name, as it is when a topic is deleted and made again.
   const state = await reader.read(`${old}.delay.${GROUP}.state`, 1, 0);
-  const topics = new DelayTopics(admin);
+  const topics = new DelayTopics(admin, systemClock);
   await topics.ensure(`${topic}.delay.${GROUP}.state`, { topic, partition: 1 });
   await producer.send(`${topic}.delay.${GROUP}.state`, [
     { key: 'state', value: state.at(-1)?.value ?? null, partition: 1 },
