@@ -6,6 +6,8 @@ export default defineConfig({
   ssr: { resolve },
   resolve,
   test: {
+    // Most tests of the project `real` wait for servers and processes: more of them than there are cores go side by side.
+    maxWorkers: 3,
     projects: [
       {
         extends: true,
