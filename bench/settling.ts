@@ -136,6 +136,7 @@ async function asOwnHosts(ids: readonly string[]): Promise<void> {
     const { base, chunk, slot } = await ledgerOf(id);
     pipeline.del(`${PREFIX}:${id}`);
     pipeline.srem(`${base}:u:${chunk}:filled`, slot);
+    pipeline.sadd(`${base}:d`, chunk);
   }
   await pipeline.exec();
 }
@@ -152,12 +153,19 @@ async function asStockWorkers(ids: readonly string[]): Promise<void> {
 
 async function ledgerOf(id: string): Promise<{ base: string; chunk: number; slot: number }> {
   const [, source = '', offset = '0'] = /^(k~.*~)(\d+)$/.exec(id) ?? [];
-  bases ??= await redis.hgetall('sluice:sources');
+  bases ??= await ledgers();
   return { base: bases[source] ?? '', chunk: Math.floor(Number(offset) / 512), slot: Number(offset) % 512 };
 }
 
+/** By the prefix of their job ids. */
+async function ledgers(): Promise<Record<string, string>> {
+  const keys = await redis.keys('sluice:sources:*');
+  const pairs = keys.map(async (key) => [key.slice('sluice:sources:'.length), (await redis.smembers(key))[0] ?? '']);
+  return Object.fromEntries(await Promise.all(pairs)) as Record<string, string>;
+}
+
 async function unsettled(): Promise<number> {
-  bases ??= await redis.hgetall('sluice:sources');
+  bases ??= await ledgers();
   const counts = await Promise.all(Object.values(bases).map((base) => countUnsettled(redis, base)));
   return counts.reduce((sum, each) => sum + each, 0);
 }

@@ -77,6 +77,7 @@ export async function claimPartition(held: HeldPartition, context: ClaimContext)
   held.adopt(claims, start, known ?? NOTHING_KNOWN);
   const metadataNow = encodeMetadata(start, { ...held.progress(start), fingerprint: context.fingerprint });
   await context.consumer.commit(held.epoch, [{ ...place(held), offset: start, metadata: metadataNow }]);
+  held.wasCommitted(start, metadataNow);
   const removed = await reconcileAll(held);
   if (held.isLost) return undefined;
   held.begin();

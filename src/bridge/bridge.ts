@@ -189,7 +189,9 @@ export function createBridge(options: BridgeOptions): Bridge {
 
   async function commitAll(): Promise<void> {
     const fingerprint = (topic: string) => plan(topic).fingerprint;
-    await commitSettled(holdings.epoch, holdings.all, { consumer, fingerprint, log });
+    const present = () => admin.committed(groupId, topics);
+    const onVanished = (each: HeldPartition) => holdings.vanished(each);
+    await commitSettled(holdings.epoch, holdings.all, { consumer, fingerprint, present, onVanished, log });
   }
 
   async function commitLoop(): Promise<void> {

@@ -12,6 +12,9 @@ import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { Letters } from './letters.ts';
 
 const AGAIN_AFTER_MS = 2_000;
+/** Each holds a job and its record in memory; the others wait. */
+const UNDER_WAY = 100;
+const AT_ONCE = 1;
 
 export interface BurialsOptions {
   readonly letters: Letters;
@@ -24,6 +27,7 @@ export interface BurialsOptions {
 
 export class Burials {
   readonly #options: BurialsOptions;
+  #underWay = 0;
   /** A Kafka that is away refuses the letters of all dead jobs at once. */
   readonly #seldom: Seldom;
 
@@ -35,12 +39,12 @@ export class Burials {
   add(held: HeldPartition, of: HeldShard, dead: readonly DeadJob[]): void {
     for (const each of dead) {
       if (held.dead.has(each.offset)) continue;
-      held.dead.set(each.offset, { job: each, of, tryAt: 0 });
+      held.dead.set(each.offset, { job: each, of, tryAt: AT_ONCE });
       void this.#tryNow(held, each.offset);
     }
   }
 
-  /** Those whose letter was refused a while ago. */
+  /** Those whose letter was refused a while ago, and those that waited for their turn. */
   retry(partitions: readonly HeldPartition[]): void {
     const now = this.#options.clock.now();
     for (const held of partitions) {
@@ -51,7 +55,8 @@ export class Burials {
   async #tryNow(held: HeldPartition, offset: number): Promise<void> {
     const { log, clock } = this.#options;
     const dead = held.dead.get(offset);
-    if (dead === undefined) return;
+    if (dead === undefined || this.#underWay >= UNDER_WAY) return;
+    this.#underWay += 1;
     held.dead.set(offset, { ...dead, tryAt: 0 });
     try {
       await this.#bury(held, dead.of, dead.job);
@@ -62,7 +67,14 @@ export class Burials {
       if (passedOver === undefined) return;
       const { topic, partition } = held;
       log.error({ err: error, topic, partition, offset, passedOver }, 'a dead job waits for its letter');
+    } finally {
+      this.#underWay -= 1;
+      this.#nextOf(held);
     }
+  }
+
+  #nextOf(held: HeldPartition): void {
+    for (const [offset, { tryAt }] of held.dead) if (tryAt === AT_ONCE) return void this.#tryNow(held, offset);
   }
 
   async #bury(held: HeldPartition, of: HeldShard, job: DeadJob): Promise<void> {

@@ -4,7 +4,7 @@
  * tried next time.
  */
 import { isSluiceError, messageOf } from '../errors.ts';
-import type { GroupConsumer, OffsetCommit } from '../kafka/consumer.ts';
+import { type Committed, type GroupConsumer, type OffsetCommit, partitionKey } from '../kafka/consumer.ts';
 import type { Log } from '../log.ts';
 import type { HeldPartition } from './held-partition.ts';
 import { encodeMetadata } from './metadata.ts';
@@ -13,6 +13,10 @@ import { mayCommit } from './rules.ts';
 export interface CommitContext {
   readonly consumer: GroupConsumer;
   readonly fingerprint: (topic: string) => string;
+  /** What the group has committed at present, by `topic/partition`. */
+  readonly present: () => Promise<ReadonlyMap<string, Committed>>;
+  /** What was committed in this assignment is not there any more. */
+  readonly onVanished: (held: HeldPartition) => void;
   readonly log: Log;
 }
 
@@ -22,11 +26,13 @@ export async function commitSettled(
   held: Iterable<HeldPartition>,
   context: CommitContext,
 ): Promise<void> {
-  const moved = [...held]
+  const all = [...held]
     .filter((each) => each.isReady && mayCommit(each.epoch, epoch))
     .flatMap((each) => due(each, context));
-  if (moved.length === 0) return;
+  if (all.length === 0) return;
   try {
+    const moved = await withoutVanished(all, context);
+    if (moved.length === 0) return;
     await context.consumer.commit(
       epoch,
       moved.map(({ commit }) => commit),
@@ -39,6 +45,21 @@ export async function commitSettled(
     if (isSluiceError(error, 'DISOWNED')) return;
     context.log.warn({ reason: messageOf(error) }, 'offsets not committed; trying again');
   }
+}
+
+/**
+ * Kafka forgets a group's offsets with their topic. A topic that was made anew, and has grown since, looks like the old one
+ * in everything else: to commit on would hide that its first records were never read.
+ */
+async function withoutVanished(all: readonly Due[], { present, onVanished }: CommitContext): Promise<Due[]> {
+  const committed = await present();
+  const [kept, vanished] = [[] as Due[], [] as Due[]];
+  for (const each of all) {
+    const isThere = !each.held.hasCommitted || committed.has(partitionKey(each.held));
+    (isThere ? kept : vanished).push(each);
+  }
+  for (const { held } of vanished) onVanished(held);
+  return kept;
 }
 
 interface Due {

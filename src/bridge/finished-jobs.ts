@@ -3,7 +3,9 @@
  * the jobs of others too: each of ours is settled, or told to be dead, by a script that looks for itself. What a page
  * misses, because workers' clocks differ, is found when every job is looked at in turn.
  */
+import type { Clock } from '../clock.ts';
 import { sourceOf } from '../job/identity.ts';
+import type { FinishedPage } from '../queue/sink.ts';
 import type { Burials } from './burials.ts';
 import type { Holdings } from './holdings.ts';
 import type { LedgerCalls, Target } from './ledger-calls.ts';
@@ -11,7 +13,6 @@ import type { Shard } from './shard.ts';
 
 const PAGES_A_ROUND = 5;
 const SETTLE_A_CALL = 500;
-const NO_PAGE = { ids: [], next: 0 };
 
 export interface FinishedJobsOptions {
   readonly holdings: Holdings;
@@ -19,6 +20,7 @@ export interface FinishedJobsOptions {
   /** Queues that may hold jobs of ours. */
   readonly queues: ReadonlySet<string>;
   readonly burials: Burials;
+  readonly clock: Clock;
 }
 
 export class FinishedJobs {
@@ -48,17 +50,37 @@ export class FinishedJobs {
     return found;
   }
 
+  /** A list that is not read to its end counts as one found, so that the next round comes soon. */
   async #readList(shard: Shard, queue: string, state: 'completed' | 'failed'): Promise<number> {
     const key = `${shard.sink.name}/${queue}/${state}`;
     let found = 0;
     for (let page = 0; page < PAGES_A_ROUND; page++) {
       const since = this.#since.get(key) ?? 0;
-      const { ids, next } = await shard.sink.finishedSince(queue, state, since).catch(() => NO_PAGE);
-      for (const [target, offsets] of this.#byTarget(shard, ids)) found += await this.#settle(target, queue, offsets);
-      this.#since.set(key, Math.max(since, next));
-      if (next <= since) break;
+      const read = await this.#readPage(shard, queue, state, since);
+      if (read === undefined) return found;
+      found += read.found;
+      this.#since.set(key, Math.max(since, read.next));
+      if (read.isLast) return found;
     }
-    return found;
+    return found + 1;
+  }
+
+  /** Undefined when something was not answered: the page is read again. */
+  async #readPage(shard: Shard, queue: string, state: 'completed' | 'failed', since: number) {
+    let page: FinishedPage;
+    try {
+      page = await shard.sink.finishedSince(queue, state, since, this.#options.clock.now());
+    } catch (error) {
+      shard.failed(error);
+      return undefined;
+    }
+    let found = 0;
+    for (const [target, offsets] of this.#byTarget(shard, page.ids)) {
+      const settled = await this.#settle(target, queue, offsets);
+      if (settled === undefined) return undefined;
+      found += settled;
+    }
+    return { ...page, found };
   }
 
   /** Those of partitions that are held, as far as the ledger is known to have dealt with them. */
@@ -80,7 +102,7 @@ export class FinishedJobs {
     return found;
   }
 
-  async #settle(target: Target, queue: string, offsets: readonly number[]): Promise<number> {
+  async #settle(target: Target, queue: string, offsets: readonly number[]): Promise<number | undefined> {
     const { held, of } = target;
     let found = 0;
     for (let at = 0; at < offsets.length; at += SETTLE_A_CALL) {
@@ -88,13 +110,13 @@ export class FinishedJobs {
       const reply = await this.#calls.ask(target, ({ shard, claim, acked }) =>
         shard.sink.settle(claim, acked, queue, some),
       );
-      if (reply === undefined) break;
+      if (reply === undefined) return undefined;
       for (const offset of reply.settled) of.finished.add(offset, offset + 1);
       const dead = reply.dead.map((offset) => ({ offset, queue }));
       this.#options.burials.add(held, of, dead);
       found += reply.settled.length;
+      this.#calls.tellSettled(held, 'completed', reply.settled.length);
     }
-    this.#calls.tellSettled(held, 'completed', found);
     return found;
   }
 }

@@ -25,7 +25,7 @@ export interface HeldShard {
   counted: number;
 }
 
-/** `tryAt`: when a refused letter is tried again, 0 while it is on its way. */
+/** `tryAt`: when its letter is tried next, 0 while it is on its way. */
 interface Dying {
   readonly job: DeadJob;
   readonly of: HeldShard;
@@ -157,6 +157,11 @@ export class HeldPartition implements TopicPartition {
     const [first, ...others] = this.shards.map(({ finished }) => finished.rangesAbove(offset));
     const finished = others.reduce((common, ranges) => intersect(common, ranges), first ?? []);
     return { generation: this.generation, reached: this.reached, finished };
+  }
+
+  /** Whether Kafka has taken a commit in this assignment. */
+  get hasCommitted(): boolean {
+    return this.#committedText !== '';
   }
 
   isCommitted(offset: number, metadata: string): boolean {

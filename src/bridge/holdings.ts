@@ -86,10 +86,21 @@ export class Holdings {
   /** Records were deleted before they were taken, or the log was cut: to go on elsewhere would hide a loss (rule 2). */
   outOfRange(partition: TopicPartition): void {
     const each = this.get(partition);
-    if (each === undefined) return;
+    if (each !== undefined) this.#halt(each, `the next record to take, offset ${each.position}, is not in the log`);
+  }
+
+  /** Kafka has forgotten what was committed: it does so with a topic that is deleted. */
+  vanished(each: HeldPartition): void {
+    if (!each.isReady) return;
+    const reason = `the group's commit of offset ${each.committed} is gone`;
+    this.#halt(each, `${reason}: the topic was made anew, or its offsets were deleted`);
+    this.#options.onChange();
+  }
+
+  #halt(each: HeldPartition, reason: string): void {
     each.state = 'halted';
     each.isFlowing = false;
-    each.haltReason = `the next record to take, offset ${each.position}, is not in the log`;
+    each.haltReason = reason;
     this.#tellHalted(each);
   }
 

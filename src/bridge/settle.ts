@@ -92,6 +92,7 @@ export class Settler {
     let found = this.#concludeCount(target, reply);
     for (const run of changedRuns(target.of, reply.blocks).slice(0, LIST_BLOCKS))
       found += await this.#list(target, run);
+    for (const start of reply.changed) found += await this.#list(target, { start, end: start, unsettled: 1 });
     return { end: reply.end, found };
   }
 
@@ -118,34 +119,37 @@ export class Settler {
     return found;
   }
 
-  /** One partition at a time, and on while most of what it looks at is finished. */
+  /** Goes round the partitions that wait for something, so many jobs a second, and on while most are finished. */
   async #inspectNext(targets: readonly Target[]): Promise<number> {
-    const target = targets[this.#turn % targets.length];
-    if (target === undefined || !this.#isDue(this.#inspectAt)) return 0;
-    let found = 0;
-    for (let looks = 0; looks < INSPECTS_A_ROUND; looks++) {
-      const settled = await this.#inspect(target);
-      found += settled;
-      if (settled < INSPECT_JOBS / 2) break;
-    }
-    this.#turn += 1;
+    const waiting = targets.filter(({ of }) => of.finished.missingIn(0, of.acked + 1) > 0);
+    if (waiting.length === 0 || !this.#isDue(this.#inspectAt)) return 0;
     this.#inspectAt = this.#in(INSPECT_EVERY_MS);
+    let [found, looked] = [0, 0];
+    for (let turns = 0; turns < Math.min(waiting.length, INSPECTS_A_ROUND) && looked < INSPECT_JOBS; turns++) {
+      const target = waiting[this.#turn++ % waiting.length] as Target;
+      for (let looks = 0; looks < INSPECTS_A_ROUND; looks++) {
+        const seen = await this.#inspect(target);
+        found += seen.settled;
+        looked += seen.left;
+        if (seen.settled < INSPECT_JOBS / 2) break;
+      }
+    }
     return found;
   }
 
-  async #inspect(target: Target): Promise<number> {
+  async #inspect(target: Target): Promise<{ settled: number; left: number }> {
     const { held, of } = target;
     const from = Math.max(of.looked, of.finished.nextMissing(0));
     const reply = await this.#calls.ask(target, ({ shard, claim, acked }) =>
       shard.sink.inspect(claim, acked, from, INSPECT_JOBS),
     );
-    if (reply === undefined) return 0;
+    if (reply === undefined) return { settled: 0, left: 0 };
     conclude(of, reply);
     of.looked = reply.end > reply.enqueued ? 0 : reply.end;
     this.#options.burials.add(held, of, reply.dead);
     this.#calls.tellSettled(held, 'completed', reply.completed);
     this.#calls.tellSettled(held, 'gone', reply.gone);
-    return reply.completed + reply.gone;
+    return { settled: reply.completed + reply.gone, left: reply.unsettled.length };
   }
 }
 

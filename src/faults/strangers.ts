@@ -23,10 +23,9 @@ export async function cleanUp({ topic, groupId, kafkaWatch, redisWatch }: Made, 
   const isOwn = (name: string) => name === topic || name.startsWith(`${topic}.`);
   await admin.deleteTopics({ topics: (await admin.listTopics()).filter(isOwn) });
   const { redis } = redisWatch;
-  for (const match of [`${prefix}:*`, `sluice:*:${groupId}*`, `sluice:*:${topic}.*`]) {
+  const sources = `${sourcesKey()}:k~${topic}`;
+  for (const match of [`${prefix}:*`, `sluice:*:${groupId}*`, `sluice:*:${topic}.*`, `${sources}~*`, `${sources}.*`]) {
     for await (const keys of redis.scanStream({ match, count: 1_000 }) as AsyncIterable<string[]>)
       if (keys.length > 0) await redis.unlink(...keys);
   }
-  const sources = Object.keys(await redis.hgetall(sourcesKey())).filter((id) => isOwn(id.split('~')[1] ?? ''));
-  if (sources.length > 0) await redis.hdel(sourcesKey(), ...sources);
 }

@@ -94,6 +94,8 @@ export interface Counted {
   readonly blocks: readonly Block[];
   /** Queues that hold unsettled jobs. */
   readonly queues: readonly string[];
+  /** Beginnings of blocks in which Sluice's hosts have finished something since this was last asked. */
+  readonly changed: readonly number[];
 }
 
 /** Speaks for every offset of [from, end): those not in `unsettled` are settled in this shard. */
@@ -125,6 +127,7 @@ export interface FinishedPage {
   readonly ids: readonly string[];
   /** Where the next page begins. */
   readonly next: number;
+  readonly isLast: boolean;
 }
 
 /** What a letter tells about a dead job. */
@@ -173,7 +176,7 @@ export interface Sink {
   /** Settles those of a queue's jobs that are completed indeed. */
   settle(claim: Claim, expected: number, queue: string, offsets: readonly number[]): Promise<Settled | Fenced>;
   /** Ids that a queue lists as completed or failed, from a place that an earlier page gave; 0 is the beginning. */
-  finishedSince(queue: string, state: 'completed' | 'failed', since: number): Promise<FinishedPage>;
+  finishedSince(queue: string, state: 'completed' | 'failed', since: number, now: number): Promise<FinishedPage>;
   /** What became of a dead job; undefined when it is not there any more. */
   report(claim: Claim, dead: DeadJob): Promise<DeadJobReport | undefined>;
   /** Removes a dead job whose letter is written; false when it lives again. */

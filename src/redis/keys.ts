@@ -17,14 +17,15 @@ export interface LedgerName {
 
 /**
  * Base of the ledger's keys: the hash {owner, enqueued, reconciled} itself, `:c` the sorted set of chunks that
- * hold unsettled offsets (members `<chunk>:<queue>`, score the chunk), `:u:<chunk>:<queue>` a chunk's offsets mod 512.
+ * hold unsettled offsets (members `<chunk>:<queue>`, score the chunk), `:u:<chunk>:<queue>` a chunk's offsets mod 512,
+ * `:d` the chunks in which Sluice's hosts have finished something since the bridge last asked.
  */
 export function ledgerKey(name: LedgerName, tag = ''): string {
   const root = tag === '' ? ROOT : `${ROOT}:{${tag}}`;
   return `${root}:ledger:${name.cluster}:${name.group}:${name.topic}:${name.partition}`;
 }
 
-/** Hash of a shard: the ledger of each partition that was claimed there, by the prefix of its job ids. */
+/** With `:<prefix of job ids>`, the set of the ledgers that jobs of this prefix may be entered in: one a consumer group. */
 export function sourcesKey(tag = ''): string {
   return tag === '' ? `${ROOT}:sources` : `${ROOT}:{${tag}}:sources`;
 }

@@ -113,6 +113,22 @@ it('goes on in a topic made anew, with job ids of their own, while the bridge ru
   expect(await jobs(1)).toHaveLength(5);
 });
 
+it('halts in a topic that was made anew while the bridge ran, though it is longer by now than the old one', async () => {
+  const bridge = startBridge();
+  await topic.producer.sendMany(views(5));
+  await vi.waitFor(async () => expect(await jobs(0)).toHaveLength(5), SOON);
+  // The gate is closed meanwhile: nothing is fetched, so that nothing tells of the deletion.
+  await redis.config('SET', 'maxmemory', '1');
+  await vi.waitFor(() => expect(bridge.stderr()).toContain('gate closed'), SOON);
+  await madeAnew();
+  await topic.producer.sendMany(views(30, 100));
+  await redis.config('SET', 'maxmemory', '0');
+  await vi.waitFor(() => expect(bridge.stderr()).toMatch(HALTED), SOON);
+  expect((await offsets('show')).json[0]).toMatchObject({ isHalted: true });
+  expect(await offsets('reset', '--topic', topic.topic, '--to', 'earliest', '--yes')).toMatchObject({ code: 0 });
+  await vi.waitFor(async () => expect(await jobs(1)).toHaveLength(30), SOON);
+});
+
 it('goes on behind what retention took, with the jobs that it has', async () => {
   const first = startBridge();
   await topic.producer.sendMany(views(4));

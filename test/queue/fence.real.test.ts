@@ -230,7 +230,7 @@ describe('counting and listing', () => {
     await sink.enqueue(claim, -1, batch(0, 5));
     await redis.zadd('bull:mail:completed', 1, 'k~t~0~0~1', 2, 'k~t~0~0~4', 3, 'foreign');
     await redis.zadd('bull:mail:failed', 5, 'k~t~0~0~2');
-    const { ids, next } = await sink.finishedSince('mail', 'completed', 0);
+    const { ids, next } = await sink.finishedSince('mail', 'completed', 0, Date.now());
     expect(ids).toEqual(['k~t~0~0~1', 'k~t~0~0~4', 'foreign']);
     expect(next).toBe(0);
     expect(await sink.settle(claim, 0, 'mail', [0, 1, 2, 4])).toMatchObject({ settled: [1, 4], dead: [2] });
@@ -282,6 +282,26 @@ describe('reconciling', () => {
     const listed = (await sink.list(claim, 0, 0, 10_000)) as Listed;
     expect(listed.unsettled.every((offset) => offset % 2 === 1)).toBe(true);
     expect((await claimAgain()).isReconciled).toBe(true);
+  });
+
+  it('looks at everything, however many queues there are', async () => {
+    const { job } = batch(0, 0).jobs[0] as { job: Job };
+    const jobs = Array.from({ length: 30_000 }, (_, offset) => ({ offset, job: { ...job, queue: `q${offset % 20}` } }));
+    for (let at = 0; at < jobs.length; at += 500)
+      await sink.enqueue(claim, at - 1, { jobs: jobs.slice(at, at + 500), last: at + 499 });
+    expect(await sink.reconcile(claim, [{ start: 25_000, end: 30_000 }])).toEqual({ status: 'ok', removed: 5_000 });
+    expect(await redis.exists('bull:q19:k~t~0~0~29999', 'bull:q0:k~t~0~0~25000')).toBe(0);
+  });
+
+  it('holds redis for moments only, where the jobs of another partition stand first in line', async () => {
+    const other = (await sink.claim({ ...LEDGER, partition: 1 }, 0)) as Claim;
+    await sink.enqueue(claim, -1, batch(0, 999));
+    for (let at = 0; at < 50_000; at += 500) await sink.enqueue(other, at - 1, batch(at, at + 499));
+    await redis.eval("for i = 1, 1000 do redis.call('RPOPLPUSH', 'bull:mail:wait', 'bull:mail:wait') end", 0);
+    await redis.config('RESETSTAT');
+    expect(await sink.reconcile(claim, [{ start: 0, end: 1_000 }])).toEqual({ status: 'ok', removed: 1_000 });
+    const calls = Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
+    expect(calls).toBeGreaterThan(3);
   });
 
   it('is for the owner only, and for the history that was claimed', async () => {

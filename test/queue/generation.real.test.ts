@@ -67,7 +67,8 @@ it('forgets an earlier one, and leaves its jobs alone', async () => {
   const claim = (await sink.claim(LEDGER, 1)) as Claim;
   expect(claim).toMatchObject({ enqueued: -1, generation: 1, isReconciled: false });
   expect(await redis.keys(`${KEY}:*`)).toEqual([]);
-  expect(await redis.hgetall('sluice:sources')).toEqual({ 'k~t~1~0~': KEY });
+  expect(await redis.keys('sluice:sources:*')).toEqual(['sluice:sources:k~t~1~0~']);
+  expect(await redis.smembers('sluice:sources:k~t~1~0~')).toEqual([KEY]);
   expect(await sink.enqueue(old, 1_200, { jobs: [], last: 1_300 })).toMatchObject({ status: 'disowned' });
   expect((await redis.keys('bull:*:k~t~0~0~*')).length).toBe(4);
   expect(await sink.enqueue(claim, -1, { jobs: [{ offset: 5, job: JOB }], last: 5 })).toMatchObject({ created: 1 });

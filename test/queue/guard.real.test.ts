@@ -1,4 +1,5 @@
 /** What Sluice's own host adds to taking and finishing: jobs of a ledger that is not reconciled wait, completed ones settle. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { Queue, Worker } from 'bullmq';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Job } from '../../src/job/job.ts';
@@ -58,6 +59,7 @@ afterAll(async () => {
 function work(): void {
   const run = async ({ id, opts }: { id?: string; opts: { removeOnComplete?: unknown } }) => {
     ran.push(id ?? '');
+    if (id === 'failing') throw new Error('later');
     opts.removeOnComplete = true;
   };
   const onRefused = () => {
@@ -75,25 +77,66 @@ async function unsettled(): Promise<readonly number[]> {
 }
 
 describe("a host's guard", () => {
-  it('gives back what is not reconciled, uncounted and in its place, and takes it when it is', async () => {
+  it('puts aside what is not reconciled, uncounted, and takes it when it is', async () => {
     await enqueue(JOB, { ...JOB, priority: 7 }, JOB);
     work();
     await vi.waitFor(() => expect(refusals).toBeGreaterThan(2), 10_000);
     expect(ran).toEqual([]);
-    expect(await redis.lrange('bull:mail:wait', 0, -1)).toEqual(['k~t~0~0~2', 'k~t~0~0~0']);
+    expect((await redis.zrange('bull:mail:delayed', '0', '-1')).sort()).toEqual([
+      'k~t~0~0~0',
+      'k~t~0~0~1',
+      'k~t~0~0~2',
+    ]);
     expect(await redis.hget('bull:mail:k~t~0~0~0', 'ats')).toBe('0');
     expect(await redis.exists('bull:mail:active', 'bull:mail:k~t~0~0~0:lock')).toBe(0);
     await sink.reconcile(claim, []);
-    await vi.waitFor(() => expect(ran).toEqual(['k~t~0~0~0', 'k~t~0~0~2', 'k~t~0~0~1']), 10_000);
+    await vi.waitFor(() => expect([...ran].sort()).toEqual(['k~t~0~0~0', 'k~t~0~0~1', 'k~t~0~0~2']), 10_000);
   });
 
-  it('keeps the priority of what it gives back', async () => {
-    await enqueue({ ...JOB, priority: 7 });
+  it('lets what stands behind a refused job run: other partitions, and direct jobs', async () => {
+    await enqueue(...Array.from({ length: 30 }, () => JOB));
+    const other = (await sink.claim({ ...LEDGER, partition: 1 }, 0)) as Claim;
+    await sink.reconcile(other, []);
+    await sink.enqueue(other, -1, { jobs: [{ offset: 0, job: JOB }], last: 0 });
+    const queue = new Queue('mail', { connection: redis });
+    await queue.add('a.B', {}, { jobId: 'direct' });
     work();
-    await vi.waitFor(() => expect(refusals).toBeGreaterThan(1), 10_000);
-    expect(await redis.zrange('bull:mail:prioritized', '0', '-1')).toEqual(['k~t~0~0~0']);
+    await vi.waitFor(() => expect([...ran].sort()).toEqual(['direct', 'k~t~0~1~0']), 10_000);
+    await queue.close();
+  });
+
+  it('guards what is fetched when a job is tried again later, too', async () => {
+    const queue = new Queue('mail', { connection: redis });
+    await queue.add('a.B', {}, { jobId: 'failing', attempts: 2, backoff: { type: 'fixed', delay: 60_000 } });
+    await enqueue(JOB);
+    work();
+    await vi.waitFor(async () => expect(await redis.zscore('bull:mail:delayed', 'failing')).not.toBeNull(), 10_000);
+    await vi.waitFor(() => expect(refusals).toBeGreaterThan(0), 10_000);
+    expect(ran).toEqual(['failing']);
+    await queue.close();
+  });
+
+  it('knows every script of BullMQ that fetches a job', () => {
+    const folder = new URL('../../node_modules/bullmq/dist/cjs/scripts/', import.meta.url);
+    const fetching = readdirSync(folder)
+      .filter(
+        (name) =>
+          name.endsWith('.js') && readFileSync(new URL(name, folder), 'utf8').includes('prepareJobForProcessing'),
+      )
+      .map((name) => name.replace(/-\d+\.js$/, ''));
+    expect(fetching.sort()).toEqual(['moveToActive', 'moveToDelayed', 'moveToFinished']);
+  });
+
+  it('heeds each of two consumer groups that know the job, and settles for the one that waits for it', async () => {
+    const later = (await sink.claim({ ...LEDGER, group: 'other' }, 0)) as Claim;
+    await sink.reconcile(later, []);
+    await enqueue(JOB);
+    work();
+    await vi.waitFor(() => expect(refusals).toBeGreaterThan(0), 10_000);
+    expect(ran).toEqual([]);
     await sink.reconcile(claim, []);
-    await vi.waitFor(() => expect(ran).toEqual(['k~t~0~0~0']), 10_000);
+    await vi.waitFor(async () => expect(await unsettled()).toEqual([]), 10_000);
+    expect(ran).toEqual(['k~t~0~0~0']);
   });
 
   it('lets jobs run that came another way', async () => {

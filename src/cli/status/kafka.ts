@@ -63,7 +63,7 @@ async function oneTopic(
   for (const [key, { low, high }] of partitions) {
     const next = Math.max(low, committed.get(key)?.offset ?? low);
     if (next >= high) continue;
-    lagRecords += high - next;
+    lagRecords += high - next - Math.max(0, finishedOf(committed.get(key)) - next);
     behind.set(key, next);
   }
   return {

@@ -16,9 +16,11 @@ const REFUSED_AT = 4;
 
 type Argument = string | number | Buffer;
 
-const GUARD = [lua('ledger'), lua('guard-bullmq')];
+/** Whatever fetches a job is guarded; a refused one makes room for the next, so each script can take. */
+const GUARD = [lua('ledger'), asFunction('moveToActive'), lua('guard-bullmq')];
 const GUARDED: Partial<Record<string, { name: StockScript; script: Script }>> = {
-  moveToActive: { name: 'moveToActive', script: script(...GUARD, asFunction('moveToActive'), lua('take-bullmq')) },
+  moveToActive: { name: 'moveToActive', script: script(...GUARD, lua('take-bullmq')) },
+  moveToDelayed: { name: 'moveToDelayed', script: script(...GUARD, asFunction('moveToDelayed'), lua('delay-bullmq')) },
   moveToFinished: {
     name: 'moveToFinished',
     script: script(...GUARD, asFunction('moveToFinished'), lua('finish-bullmq')),
@@ -38,8 +40,7 @@ export function guardedBackend(connection: Redis, onRefused: () => void) {
       const guarded = GUARDED[command];
       if (guarded === undefined) return stock(client, command, args);
       const keys = keysOf(guarded.name);
-      const own = [sourcesKey(), REFUSED_WAIT_MS, ...(command === 'moveToFinished' ? [queue] : [])];
-      const all = [...args.map((each: Argument | undefined) => each ?? ''), ...own];
+      const all = [...args.map((each: Argument | undefined) => each ?? ''), sourcesKey(), REFUSED_WAIT_MS, queue];
       const reply = await runScript(connection, guarded.script, all.slice(0, keys) as string[], all.slice(keys));
       if (Array.isArray(reply) && reply[REFUSED_AT] === 'refused') onRefused();
       return reply;

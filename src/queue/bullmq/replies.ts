@@ -24,15 +24,16 @@ export function refusal(reply: readonly unknown[]): Refused {
   return { status: 'refused', queue: String(reply[2]), why: String(reply[3]) };
 }
 
-export type CountReply = [string, number, string, number, number[], string[]];
+export type CountReply = [string, number, string, number, number[], string[], number[]];
 
 export function counted(reply: CountReply, from: number): Counted {
-  const [, enqueued, , end, counts, queues] = reply;
+  const [, enqueued, , end, counts, queues, noted] = reply;
   const blocks = counts.flatMap((chunk, i) => {
     const start = chunk * CHUNK;
     return i % 2 === 0 ? [{ start, end: Math.min(start + CHUNK, end), unsettled: counts[i + 1] ?? 0 }] : [];
   });
-  return { status: 'ok', enqueued, from, end, blocks, queues };
+  const changed = noted.map((chunk) => chunk * CHUNK).sort((a, b) => a - b);
+  return { status: 'ok', enqueued, from, end, blocks, queues, changed };
 }
 
 export type ListReply = [string, number, string, number, (number | string[])[]];
@@ -102,15 +103,18 @@ export function settled(reply: SettleReply): Settled {
   return { status: 'ok', settled: done, dead };
 }
 
-/** Workers' clocks differ a little: a page begins so much before the end of the last one. */
-const OVERLAP_MS = 1_000;
+/** Workers' clocks differ: a page begins so much before the end of the last one, and before the present. */
+const OVERLAP_MS = 5_000;
 
-/** `found`: ids with their scores, the times at which they finished. A full page is followed without overlap. */
-export function finishedPage(found: readonly string[], since: number, fullPage: number): FinishedPage {
+/**
+ * `found`: ids with their scores, the times at which they finished, by the clocks of those who did. A full page is
+ * followed without overlap. `now`: milliseconds since the epoch.
+ */
+export function finishedPage(found: readonly string[], since: number, fullPage: number, now: number): FinishedPage {
   const ids = found.filter((_, i) => i % 2 === 0);
   const last = Number(found.at(-1) ?? since);
-  if (ids.length < fullPage) return { ids, next: Math.max(since, last - OVERLAP_MS) };
-  return { ids, next: last > since ? last : since + 1 };
+  if (ids.length < fullPage) return { ids, next: Math.max(since, Math.min(last, now) - OVERLAP_MS), isLast: true };
+  return { ids, next: last > since ? last : since + 1, isLast: false };
 }
 
 /** What of the ranges lies at or above `from`. */

@@ -38,9 +38,10 @@ const INSPECT = script(LEDGER, REMOVE, lua('inspect-bullmq'));
 const SETTLE = script(LEDGER, REMOVE, lua('settle-bullmq'));
 const BURY = script(LEDGER, REMOVE, lua('bury-bullmq'));
 
-/** A script must not hold Redis for long: so many jobs are removed, and so many ranges told, in one. */
-const REMOVALS_A_CALL = 200;
+/** Finished ranges that are told in one call. */
 const RANGES_A_CALL = 1_000;
+/** Blocks that hosts have noted, told in one call. */
+const CHANGED_A_CALL = 64;
 const FINISHED_A_PAGE = 2_000;
 
 /** Puts an adder into the enqueue script; see add-bullmq.lua for what it must define. */
@@ -110,7 +111,7 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
         const told = rest.slice(0, RANGES_A_CALL);
         const limit = told.length < rest.length ? (told.at(-1) as Range).end : Number.MAX_SAFE_INTEGER;
         const pairs = told.flatMap(({ start, end }) => [start, end]);
-        const about = [idPrefix(claim), `${prefix}:`, chunk, REMOVALS_A_CALL, limit];
+        const about = [idPrefix(claim), `${prefix}:`, chunk, limit];
         const reply = await run<[string, number, string, number, number]>(
           RECONCILE,
           claim,
@@ -127,7 +128,7 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
 
     async count(claim, expected, from, budget) {
       const chunk = Math.floor(from / CHUNK);
-      const reply = await run<CountReply>(COUNT, claim, expected, chunk, budget);
+      const reply = await run<CountReply>(COUNT, claim, expected, chunk, budget, CHANGED_A_CALL);
       return reply[0] === 'ok' ? counted(reply, chunk * CHUNK) : fenced(reply[0], reply[1]);
     },
 
@@ -149,11 +150,11 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
       return reply[0] === 'ok' ? settled(reply) : fenced(reply[0], reply[1]);
     },
 
-    async finishedSince(queue, state, since) {
+    async finishedSince(queue, state, since, now) {
       const key = `${queuePrefix(queue)}${state}`;
       try {
         const found = await redis.zrange(key, since, '+inf', 'BYSCORE', 'LIMIT', 0, FINISHED_A_PAGE, 'WITHSCORES');
-        return finishedPage(found as string[], since, FINISHED_A_PAGE);
+        return finishedPage(found as string[], since, FINISHED_A_PAGE, now);
       } catch (error) {
         throw redisError(name, error);
       }

@@ -7,6 +7,7 @@ const KEYS = {
   addPrioritizedJob: 9,
   addDelayedJob: 6,
   moveToActive: 11,
+  moveToDelayed: 11,
   moveToFinished: 14,
 } as const;
 

@@ -6,7 +6,8 @@
 -- Returns {status, enqueued or -1, incarnation, reconciled incarnation or '', the ledger's generation}.
 
 local base = KEYS[1]
-for key, wanted in pairs({ [base] = 'hash', [sources_key(base)] = 'hash', [base .. ':c'] = 'zset' }) do
+local sources = sources_key(base, ARGV[2])
+for key, wanted in pairs({ [base] = 'hash', [sources] = 'set', [base .. ':c'] = 'zset', [base .. ':d'] = 'set' }) do
   if not is_of_type(key, wanted) then return { 'corrupt', -1, key, '', 0 } end
 end
 
@@ -21,13 +22,13 @@ if known < generation then
     local chunk, queue = string.match(member, '^(%d+):(.*)$')
     redis.call('UNLINK', chunk_key(base, chunk, queue))
   end
-  redis.call('DEL', base .. ':c')
+  redis.call('DEL', base .. ':c', base .. ':d')
   redis.call('HDEL', base, 'enqueued', 'reconciled')
-  redis.call('HDEL', sources_key(base), before .. known .. after)
+  redis.call('SREM', sources_key(base, before .. known .. after), base)
   redis.call('HSET', base, 'generation', generation)
   enqueued, reconciled = nil, nil
 end
 
-redis.call('HSET', sources_key(base), ARGV[2], base)
+redis.call('SADD', sources, base)
 redis.call('HSET', base, 'owner', ARGV[1])
 return { 'ok', tonumber(enqueued or '-1'), incarnation(), reconciled or '', generation }

@@ -1,8 +1,8 @@
 -- How many offsets are unsettled, by chunk, over all queues: what has changed since is found without a look at a job.
 -- KEYS: ledger. ARGV: owner, incarnation, expected offset, first chunk, members to count (the last chunk is finished
--- beyond it).
+-- beyond it), chunks to take of those that hosts have noted.
 -- Returns {status, enqueued, incarnation, end (speaks for [first chunk * 512, end)), [chunk, count, ...],
---          [queue, ...] that hold them}.
+--          [queue, ...] that hold them, [noted chunk, ...]}.
 
 local base = KEYS[1]
 local refused, enqueued, present = refusal(base, ARGV[1], ARGV[2], tonumber(ARGV[3]))
@@ -33,4 +33,6 @@ end
 
 local limit = enqueued + 1
 if stop then limit = math.min(limit, stop * CHUNK) end
-return { 'ok', enqueued, present, limit, counts, queues }
+local noted = {}
+for i, chunk in ipairs(redis.call('SPOP', base .. ':d', tonumber(ARGV[6]))) do noted[i] = tonumber(chunk) end
+return { 'ok', enqueued, present, limit, counts, queues, noted }

@@ -23,7 +23,7 @@ end
 -- Why this caller may not act, as {status, enqueued, incarnation}; nil when it may.
 -- Also returns the present enqueued offset and incarnation. A ledger that has never enqueued stands at -1.
 local function refusal(base, owner, expected_incarnation, expected)
-  if not is_of_type(base, 'hash') or not is_of_type(base .. ':c', 'zset') then
+  if not is_of_type(base, 'hash') or not is_of_type(base .. ':c', 'zset') or not is_of_type(base .. ':d', 'set') then
     return { 'corrupt', -1, base }
   end
   local present = incarnation()
@@ -48,7 +48,7 @@ local function settle(base, chunk, queue, settled)
   if redis.call('EXISTS', key) == 0 then redis.call('ZREM', base .. ':c', chunk .. ':' .. queue) end
 end
 
--- Where a worker finds the ledger of a job: one hash of this shard, from job id prefixes to ledgers.
-local function sources_key(base)
-  return string.match(base, '^(.-):ledger:') .. ':sources'
+-- Where a worker finds the ledgers that a job may be entered in: a set for each prefix of job ids.
+local function sources_key(base, id_prefix)
+  return string.match(base, '^(.-):ledger:') .. ':sources:' .. id_prefix
 end
