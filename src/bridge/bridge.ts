@@ -69,6 +69,8 @@ export interface BridgeOptions {
   readonly orders?: ResetOrders;
   /** A gate opened or closed. */
   readonly onGate?: (view: Shard['view']) => void;
+  /** A partition has become ready, or is so no more. */
+  readonly onPartitions?: () => void;
   /** A loss of Redis was made good. */
   readonly onLoss?: (loss: Loss) => void;
   /** Where late records wait. */
@@ -106,7 +108,7 @@ export interface Bridge extends Service {
 }
 
 export function createBridge(options: BridgeOptions): Bridge {
-  const { config, treatment, schemas, log, metrics, clock, onFatal, onGate, onLoss, orders } = options;
+  const { config, treatment, schemas, log, metrics, clock, onFatal, onGate, onPartitions, onLoss, orders } = options;
   const { buckets = BUCKETS, longJobLimits = LONG_JOB_LIMITS } = options;
   const topics = Object.keys(config.topics);
   const queues = new Set(Object.keys(config.queues));
@@ -137,7 +139,10 @@ export function createBridge(options: BridgeOptions): Bridge {
   const onQueue = (queue: string) => void queues.add(queue);
   const plan = planTopics({ config, shards, schemas, treatment, onQueue, letters, delays, metrics, clock });
   const consumerOf = (): GroupConsumer => consumer;
-  const onChange = () => flow.regulate();
+  const onChange = () => {
+    flow.regulate();
+    onPartitions?.();
+  };
   const holdings = new Holdings({
     ...common,
     groupId,

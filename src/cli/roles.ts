@@ -50,6 +50,7 @@ async function makeBridge(context: Context, onFatal: (error: Error) => void): Pr
       gates.record(view);
       beacon.changed();
     },
+    onPartitions: () => beacon.changed(),
     onLoss: losses.record,
     orders: createResetOrders(redis, config.kafka.groupId),
   });

@@ -97,7 +97,9 @@ it('goes on in a topic made anew, with job ids of their own, while the bridge ru
   expect(await jobs(0)).toHaveLength(5);
   await topic.producer.sendMany(views(2, 200));
   await vi.waitFor(async () => expect(await jobs(1)).toHaveLength(5), SOON);
-  expect(await offsets('show')).toMatchObject({ code: 0, json: [{ generation: 1, unsettled: 5, isHalted: false }] });
+  await vi.waitFor(async () => {
+    expect(await offsets('show')).toMatchObject({ code: 0, json: [{ generation: 1, unsettled: 5, isHalted: false }] });
+  }, SOON);
 
   // In work, it is nobody's to move.
   const moved = await offsets('reset', '--topic', topic.topic, '--partition', '0', '--to', 'latest', '--yes');
