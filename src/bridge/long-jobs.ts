@@ -61,6 +61,9 @@ export interface LongJobsOptions {
   readonly signal: AbortSignal;
 }
 
+/** Of a record that is not there yet; it may come at any time. */
+const NONE_YET = Number.POSITIVE_INFINITY;
+
 interface Oldest {
   readonly offset: number;
   readonly timestamp: number;
@@ -127,13 +130,13 @@ export class LongJobs {
     const { reader, clock, limits } = this.#options;
     const { topic, partition, settled: offset } = held;
     const known = this.#oldests.get(held);
-    if (known?.offset === offset) return known;
+    if (known?.offset === offset && known.timestamp !== NONE_YET) return known;
     if (known !== undefined && clock.now() < known.readAt + READ_AGAIN_LOOKS * limits.lookEveryMs) return undefined;
     const [record] = await reader.read(topic, partition, offset, { maxRecords: 1, maxBytes: 1 }).catch((error) => {
       held.isRetentionShort ||= isSluiceError(error, 'OUT_OF_RANGE');
       throw error;
     });
-    const oldest = { offset, timestamp: record?.timestamp ?? Number.POSITIVE_INFINITY, readAt: clock.now() };
+    const oldest = { offset, timestamp: record?.timestamp ?? NONE_YET, readAt: clock.now() };
     this.#oldests.set(held, oldest);
     return oldest;
   }
