@@ -160,18 +160,17 @@ export class Holdings {
     each.claimTrouble = reason;
   }
 
-  #tellClaimed(each: HeldPartition, { removed, isLoss }: ClaimOutcome): void {
+  #tellClaimed(each: HeldPartition, { removed, loss }: ClaimOutcome): void {
     each.claimTrouble = '';
     const { log, metrics, clock } = this.#options;
-    const { reached, acked: left } = each;
     this.#claims += 1;
     if (removed > 0) {
       metrics.jobsRemovedAgain.inc({ topic: each.topic }, removed);
       log.warn({ ...place(each), removed }, 'redis brought finished jobs back; they were removed');
     }
-    if (!isLoss) return;
-    each.recovery = new Recovery({ at: clock.now(), reached, left }, each.recovery);
-    log.warn({ ...place(each), reached, left }, 'redis has lost jobs; enqueueing again what is not finished');
+    if (loss === undefined) return;
+    each.recovery = new Recovery({ at: clock.now(), ...loss }, each.recovery);
+    log.warn({ ...place(each), ...loss }, 'redis has lost jobs; enqueueing again what is not finished');
   }
 
   /** Tells of each loss that has been made good since. */
