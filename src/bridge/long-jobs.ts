@@ -28,6 +28,8 @@ import { fillOf } from './metadata.ts';
 import { isShort, retentionOf, timeLeftMs } from './retention.ts';
 
 const CARRIED_AT_ONCE = 500;
+/** Of one partition: a claim has their records in memory. */
+const MOST_CARRIED = 10_000;
 const CARRIES_A_LOOK = 20;
 const READ_AGAIN_LOOKS = 10;
 const ASK_RETENTION_EVERY_MS = 60_000;
@@ -149,9 +151,11 @@ export class LongJobs {
     const nearEndMs = this.#retentionOf(held) * (1 - limits.retentionShare);
     const ageMs = Math.min(nearEndMs, isFull ? limits.oldAfterMs : Number.POSITIVE_INFINITY);
     const isOld = (timestamp: number) => clock.now() - timestamp >= ageMs;
-    if (from > held.acked || !isOld(oldestAt)) return false;
+    const room = MOST_CARRIED - held.carried.size;
+    if (from > held.acked || !isOld(oldestAt) || room <= 0) return false;
     const records = await reader.read(topic, partition, from, { maxRecords: CARRIED_AT_ONCE });
-    const old = this.#unfinished(held, records).filter(({ timestamp }) => isOld(timestamp));
+    const unfinished = this.#unfinished(held, records).filter(({ timestamp }) => isOld(timestamp));
+    const old = unfinished.slice(0, room);
     if (old.length === 0 || !(await this.#mayCarry(held))) return false;
     await delays.carry(held, old);
     for (const { offset } of old) held.carried.add(offset);

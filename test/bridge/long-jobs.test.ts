@@ -87,3 +87,14 @@ it('judges the record of a long job that comes to an idle partition', async () =
   await look(10, HOUR);
   expect(carried).toEqual([START]);
 });
+
+it('carries no more than 10,000 of a partition, the lowest, and more when some of them are finished', async () => {
+  const { held, carried, arrive, look } = setUp();
+  arrive(10_100);
+  await look(3, 100 * HOUR);
+  expect([carried.length, carried.at(-1)]).toEqual([10_000, START + 9_999]);
+  expect(held.settled).toBe(START + 10_000);
+  for (const { finished } of held.shards) finished.add(START, START + 30);
+  await look(12, 1_000);
+  expect([carried.length, carried.at(-1)]).toEqual([10_030, START + 10_029]);
+});
