@@ -146,7 +146,9 @@ export class LongJobs {
   /** Whether it carried something, and there may be more. Those behind the oldest go along when they are old too. */
   async #carryOld(held: HeldPartition, oldestAt: number): Promise<boolean> {
     const { reader, clock, limits, delays, log, metrics } = this.#options;
-    const { topic, partition, settled: from } = held;
+    const { topic, partition, shards, settled: from } = held;
+    // What a claim that was made anew meanwhile says is unfinished is looked up anew.
+    const isClaimed = () => held.isReady && held.shards === shards;
     const isFull = fillOf(from, held.progress(from)) > limits.fillShare;
     const nearEndMs = this.#retentionOf(held) * (1 - limits.retentionShare);
     const ageMs = Math.min(nearEndMs, isFull ? limits.oldAfterMs : Number.POSITIVE_INFINITY);
@@ -156,7 +158,7 @@ export class LongJobs {
     const records = await reader.read(topic, partition, from, { maxRecords: CARRIED_AT_ONCE });
     const unfinished = this.#unfinished(held, records).filter(({ timestamp }) => isOld(timestamp));
     const old = unfinished.slice(0, room);
-    if (old.length === 0 || !(await this.#mayCarry(held))) return false;
+    if (old.length === 0 || !isClaimed() || !(await this.#mayCarry(held)) || !isClaimed()) return false;
     await delays.carry(held, old);
     for (const { offset } of old) held.carried.add(offset);
     metrics.recordsCarried.inc({ topic }, old.length);

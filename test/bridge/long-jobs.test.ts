@@ -23,11 +23,16 @@ function setUp() {
   };
   const held = new HeldPartition({ topic: 't', partition: 0 }, 1);
   const shard = { sink: { name: 'main' } } as Shard;
-  held.adopt([{ shard, claim }], START, { generation: 0, reached: START - 1, finished: [] });
-  held.begin();
+  /** As after a loss of the claim: nothing of the log is known to be a job any more. */
+  const claimAnew = () => {
+    held.adopt([{ shard, claim }], START, { generation: 0, reached: START - 1, finished: [] });
+    held.begin();
+  };
+  claimAnew();
   held.confirmation = 'given';
   const carried: number[] = [];
   const log: KafkaRecord[] = [];
+  const hooks = { afterRead: () => {} };
   let now = 0;
 
   /** The log grows by records that are jobs, the lowest of which goes on running. */
@@ -39,7 +44,9 @@ function setUp() {
 
   const reader: Pick<RecordReader, 'read'> = {
     async read(_topic, _partition, from, { maxRecords = 1_000 } = {}) {
-      return log.filter(({ offset }) => offset >= from).slice(0, maxRecords);
+      const found = log.filter(({ offset }) => offset >= from).slice(0, maxRecords);
+      if (maxRecords > 1) hooks.afterRead();
+      return found;
     },
   };
   const delays: Pick<Delays, 'carry' | 'release'> = {
@@ -74,7 +81,7 @@ function setUp() {
     [left, everyMs] = [looks, pauseMs];
     return jobs.run();
   };
-  return { held, carried, arrive, look };
+  return { held, carried, hooks, arrive, look, claimAnew };
 }
 
 it('judges the record of a long job that comes to an idle partition', async () => {
@@ -98,3 +105,19 @@ it('carries no more than 10,000 of a partition, the lowest, and more when some o
   await look(12, 1_000);
   expect([carried.length, carried.at(-1)]).toEqual([10_030, START + 10_029]);
 });
+
+it.each(['claimed anew', 'revoked'] as const)(
+  'carries nothing of a partition that was %s while it read',
+  async (what) => {
+    const { held, carried, hooks, arrive, look, claimAnew } = setUp();
+    arrive(10);
+    hooks.afterRead = () => {
+      if (what === 'revoked') held.state = 'lost';
+      else claimAnew();
+      // By the new claim they are jobs again.
+      for (const each of held.shards) each.acked = START + 9;
+    };
+    await look(1, 100 * HOUR);
+    expect(carried).toEqual([]);
+  },
+);
