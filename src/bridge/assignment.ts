@@ -13,6 +13,7 @@ import type { CarriedRecord } from './carried.ts';
 import type { HeldPartition, KnownProgress } from './held-partition.ts';
 import { type CommitMetadata, decodeMetadata, encodeMetadata } from './metadata.ts';
 import { CORRUPT, cutBelow, forgotten, type Nonsense, newerLedger, outsideLog } from './offset-sense.ts';
+import type { LossFound } from './recovery.ts';
 import { isRoutedAnew, startOf, undrained } from './rules.ts';
 import type { Shard } from './shard.ts';
 
@@ -42,8 +43,8 @@ export interface ClaimContext {
 export interface ClaimOutcome {
   /** Jobs of finished records that Redis had brought back. */
   readonly removed: number;
-  /** Redis holds less than it was known to hold. */
-  readonly isLoss: boolean;
+  /** Where Redis holds less than it was known to hold. */
+  readonly loss: Omit<LossFound, 'at'> | undefined;
 }
 
 /**
@@ -80,8 +81,12 @@ export async function claimPartition(held: HeldPartition, context: ClaimContext)
   held.wasCommitted(start, metadataNow);
   const removed = await reconcileAll(held);
   if (held.isLost) return undefined;
+  const { reached, acked: left } = held;
+  const isLoss = left < reached && known?.fingerprint === context.fingerprint;
+  if (isLoss) await passFinished(held);
+  if (held.isLost) return undefined;
   held.begin();
-  return { removed, isLoss: held.acked < held.reached && known?.fingerprint === context.fingerprint };
+  return { removed, loss: isLoss ? { reached, left } : undefined };
 }
 
 const NOTHING_KNOWN: KnownProgress = { generation: 0, reached: -1, finished: [] };
@@ -97,6 +102,23 @@ async function reconcileAll(held: HeldPartition): Promise<number> {
     removed += reply.removed;
   }
   return removed;
+}
+
+/**
+ * After a loss: what the commit has passed is enqueued again only where a job of it is carried. Otherwise the ledgers are
+ * told that it is dealt with, or they would lack it for as long as nothing new comes. Throws as reconcileAll does.
+ */
+async function passFinished(held: HeldPartition): Promise<void> {
+  if (held.lowestLost !== undefined) return;
+  const last = held.committed - 1;
+  for (const each of held.shards.filter(({ acked }) => acked < last)) {
+    const { shard, claim, acked } = each;
+    const reply = await asked(shard, () => shard.sink.enqueue(claim, acked, { jobs: [], last }));
+    if (reply.status !== 'ok')
+      throw new SluiceError('UNFIT', `the ledger in Redis ${shard.sink.name} is ${reply.status}`);
+    each.acked = reply.enqueued;
+    each.sent = reply.enqueued;
+  }
 }
 
 async function asked<T>(shard: Shard, question: () => Promise<T>): Promise<T> {

@@ -38,9 +38,7 @@ export function carriedBy(lane: Lane): Promise<CarriedRecord[]> {
   return lane.inTurnAnew(async () => {
     const place = { topic: topicOf(lane), partition: lane.of.partition };
     await lane.options.ensure(place.topic, lane.of);
-    const log: KafkaRecord[] = [];
-    for await (const records of readOn(lane.options, place, 0)) log.push(...records);
-    return unfinishedOf(log);
+    return unfinishedOf(readOn(lane.options, place, 0));
   });
 }
 
@@ -64,17 +62,19 @@ export function asFinished(generation: number, offset: number, partition: number
   return { key: identity(generation, offset), value: null, partition };
 }
 
-/** Those of a log that are not finished, in order of their offsets. */
-export function unfinishedOf(log: Iterable<KafkaRecord>): CarriedRecord[] {
+/** Those of a log that are not finished, in order of their offsets. Of a long log only these are in memory. */
+export async function unfinishedOf(log: AsyncIterable<readonly KafkaRecord[]>): Promise<CarriedRecord[]> {
   const carried = new Map<string, CarriedRecord>();
-  for (const record of log) {
-    const key = String(record.key);
-    const [, generation, offset] = IDENTITY.exec(key) ?? [];
-    if (generation === undefined || offset === undefined) continue;
-    if (record.value === null) carried.delete(key);
-    else carried.set(key, { generation: Number(generation), record: asItWas(record, Number(offset)) });
-  }
+  for await (const records of log) for (const record of records) learn(carried, record);
   return [...carried.values()].sort((a, b) => a.record.offset - b.record.offset);
+}
+
+function learn(carried: Map<string, CarriedRecord>, record: KafkaRecord): void {
+  const key = String(record.key);
+  const [, generation, offset] = IDENTITY.exec(key) ?? [];
+  if (generation === undefined || offset === undefined) return;
+  if (record.value === null) carried.delete(key);
+  else carried.set(key, { generation: Number(generation), record: asItWas(record, Number(offset)) });
 }
 
 function asItWas({ headers, ...record }: KafkaRecord, offset: number): KafkaRecord {

@@ -8,7 +8,14 @@ import { type KafkaAdmin, partitionKey, type TopicPartition } from '../kafka/con
 import { LETTER_BYTES } from './letters.ts';
 
 const WAITING = { 'retention.ms': '-1', 'retention.bytes': '-1', 'max.message.bytes': String(LETTER_BYTES) };
-const KEYED = { 'cleanup.policy': 'compact', 'max.message.bytes': String(LETTER_BYTES) };
+/** Kafka compacts no segment that is written to, so it begins a new one soon. A segment has room for the largest record. */
+const KEYED = {
+  'cleanup.policy': 'compact',
+  'max.message.bytes': String(LETTER_BYTES),
+  'segment.bytes': String(LETTER_BYTES),
+  'segment.ms': String(3_600_000),
+  'min.cleanable.dirty.ratio': '0.1',
+};
 const ASK_AGAIN_MS = 30_000;
 const LEADER_TRIES = 20;
 const LEADER_WAIT_MS = 100;

@@ -185,9 +185,19 @@ export class HeldPartition implements TopicPartition {
     this.position = this.#next;
   }
 
+  /** The lowest carried offset whose unfinished job Redis has lost. */
+  get lowestLost(): number | undefined {
+    const { acked } = this;
+    let lowest: number | undefined;
+    for (const offset of this.carried) {
+      if (offset <= acked || offset > (lowest ?? offset) || this.isFinished(offset)) continue;
+      lowest = offset;
+    }
+    return lowest;
+  }
+
   /** Below the committed offset: what Redis has lost of the carried records comes first. */
   get #next(): number {
-    const lost = [...this.carried].filter((offset) => offset > this.acked && !this.isFinished(offset));
-    return Math.max(this.acked + 1, Math.min(this.committed, ...lost));
+    return Math.max(this.acked + 1, Math.min(this.committed, this.lowestLost ?? this.committed));
   }
 }

@@ -18,6 +18,8 @@ import type { Shard } from './shard.ts';
 import type { TopicPlan } from './topic-plan.ts';
 
 const CLAIM_AGAIN_MS = 500;
+/** A Redis that lost its ledgers tells it of each partition by itself; those of this time are claimed with one look at Kafka. */
+const RECLAIM_TOGETHER_MS = 50;
 /** A halted partition is looked at so often: an operator may have decided, or the trouble may be over. */
 const HALTED_AGAIN_MS = 2_000;
 
@@ -48,6 +50,7 @@ export class Holdings {
   #epoch = 0;
   #claims = 0;
   #watching: Promise<void> | undefined;
+  readonly #reclaiming: HeldPartition[] = [];
 
   constructor(options: HoldingsOptions) {
     this.#options = options;
@@ -112,7 +115,15 @@ export class Holdings {
     metrics.reclaims.inc({ cause: status });
     log.warn({ ...place(each), cause: status }, 'claim lost; claiming again from the committed offset');
     onChange();
-    void this.#claimUntilHeld([each]);
+    this.#reclaiming.push(each);
+    if (this.#reclaiming.length === 1) void this.#reclaimTogether();
+  }
+
+  async #reclaimTogether(): Promise<void> {
+    const { clock, signal } = this.#options;
+    await clock.sleep(RECLAIM_TOGETHER_MS, signal);
+    const together = this.#reclaiming.splice(0);
+    await this.#claimUntilHeld(together.filter(({ state }) => state === 'claiming'));
   }
 
   /** Claims until every partition is ready, halted or lost. */
@@ -171,18 +182,17 @@ export class Holdings {
     each.claimTrouble = reason;
   }
 
-  #tellClaimed(each: HeldPartition, { removed, isLoss }: ClaimOutcome): void {
+  #tellClaimed(each: HeldPartition, { removed, loss }: ClaimOutcome): void {
     each.claimTrouble = '';
     const { log, metrics, clock } = this.#options;
-    const { reached, acked: left } = each;
     this.#claims += 1;
     if (removed > 0) {
       metrics.jobsRemovedAgain.inc({ topic: each.topic }, removed);
       log.warn({ ...place(each), removed }, 'redis brought finished jobs back; they were removed');
     }
-    if (!isLoss) return;
-    each.recovery = new Recovery({ at: clock.now(), reached, left }, each.recovery);
-    log.warn({ ...place(each), reached, left }, 'redis has lost jobs; enqueueing again what is not finished');
+    if (loss === undefined) return;
+    each.recovery = new Recovery({ at: clock.now(), ...loss }, each.recovery);
+    log.warn({ ...place(each), ...loss }, 'redis has lost jobs; enqueueing again what is not finished');
   }
 
   /** Tells of each loss that has been made good since. */

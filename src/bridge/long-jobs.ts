@@ -28,6 +28,8 @@ import { fillOf } from './metadata.ts';
 import { isShort, retentionOf, timeLeftMs } from './retention.ts';
 
 const CARRIED_AT_ONCE = 500;
+/** Of one partition: a claim has their records in memory. */
+const MOST_CARRIED = 10_000;
 const CARRIES_A_LOOK = 20;
 const READ_AGAIN_LOOKS = 10;
 const ASK_RETENTION_EVERY_MS = 60_000;
@@ -60,6 +62,9 @@ export interface LongJobsOptions {
   /** Fires when the bridge stops. */
   readonly signal: AbortSignal;
 }
+
+/** Of a record that is not there yet; it may come at any time. */
+const NONE_YET = Number.POSITIVE_INFINITY;
 
 interface Oldest {
   readonly offset: number;
@@ -127,13 +132,13 @@ export class LongJobs {
     const { reader, clock, limits } = this.#options;
     const { topic, partition, settled: offset } = held;
     const known = this.#oldests.get(held);
-    if (known?.offset === offset) return known;
+    if (known?.offset === offset && known.timestamp !== NONE_YET) return known;
     if (known !== undefined && clock.now() < known.readAt + READ_AGAIN_LOOKS * limits.lookEveryMs) return undefined;
     const [record] = await reader.read(topic, partition, offset, { maxRecords: 1, maxBytes: 1 }).catch((error) => {
       held.isRetentionShort ||= isSluiceError(error, 'OUT_OF_RANGE');
       throw error;
     });
-    const oldest = { offset, timestamp: record?.timestamp ?? Number.POSITIVE_INFINITY, readAt: clock.now() };
+    const oldest = { offset, timestamp: record?.timestamp ?? NONE_YET, readAt: clock.now() };
     this.#oldests.set(held, oldest);
     return oldest;
   }
@@ -141,15 +146,19 @@ export class LongJobs {
   /** Whether it carried something, and there may be more. Those behind the oldest go along when they are old too. */
   async #carryOld(held: HeldPartition, oldestAt: number): Promise<boolean> {
     const { reader, clock, limits, delays, log, metrics } = this.#options;
-    const { topic, partition, settled: from } = held;
+    const { topic, partition, shards, settled: from } = held;
+    // What a claim that was made anew meanwhile says is unfinished is looked up anew.
+    const isClaimed = () => held.isReady && held.shards === shards;
     const isFull = fillOf(from, held.progress(from)) > limits.fillShare;
     const nearEndMs = this.#retentionOf(held) * (1 - limits.retentionShare);
     const ageMs = Math.min(nearEndMs, isFull ? limits.oldAfterMs : Number.POSITIVE_INFINITY);
     const isOld = (timestamp: number) => clock.now() - timestamp >= ageMs;
-    if (from > held.acked || !isOld(oldestAt)) return false;
+    const room = MOST_CARRIED - held.carried.size;
+    if (from > held.acked || !isOld(oldestAt) || room <= 0) return false;
     const records = await reader.read(topic, partition, from, { maxRecords: CARRIED_AT_ONCE });
-    const old = this.#unfinished(held, records).filter(({ timestamp }) => isOld(timestamp));
-    if (old.length === 0 || !(await this.#mayCarry(held))) return false;
+    const unfinished = this.#unfinished(held, records).filter(({ timestamp }) => isOld(timestamp));
+    const old = unfinished.slice(0, room);
+    if (old.length === 0 || !isClaimed() || !(await this.#mayCarry(held)) || !isClaimed()) return false;
     await delays.carry(held, old);
     for (const { offset } of old) held.carried.add(offset);
     metrics.recordsCarried.inc({ topic }, old.length);

@@ -150,10 +150,16 @@ export interface RecordReader extends Service {
    */
   read(topic: string, partition: number, from: number, limits?: ReadLimits): Promise<KafkaRecord[]>;
   /**
-   * The offset of the first record at or above `from`; where there is none, the end of what is decided: below it only
-   * marks of transactions, and what they took back, will ever be. Rejects as `read` does.
+   * The first record at or above `from`; where none can be read, the end of what is decided: below it only marks of
+   * transactions, and what they took back, will ever be. Rejects as `read` does.
    */
-  next(topic: string, partition: number, from: number): Promise<number>;
+  next(topic: string, partition: number, from: number): Promise<NextRecord>;
+}
+
+export interface NextRecord {
+  readonly offset: number;
+  /** Whether a record that can be read stands at the offset. */
+  readonly isRecord: boolean;
 }
 
 export function partitionKey({ topic, partition }: TopicPartition): string {

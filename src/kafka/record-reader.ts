@@ -135,7 +135,7 @@ export function createRecordReader(config: KafkaConfig, log: Log, readWithinMs =
 
     async next(topic, partition, from) {
       const { records, end } = await read({ topic, partition, from }, { maxRecords: 1 });
-      return records[0]?.offset ?? end;
+      return { offset: records[0]?.offset ?? end, isRecord: records.length > 0 };
     },
   };
 }

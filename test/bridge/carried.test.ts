@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { asCarried, asFinished, unfinishedOf } from '../../src/bridge/carried.ts';
 import type { KafkaRecord, OutgoingRecord } from '../../src/kafka/consumer.ts';
@@ -20,17 +22,24 @@ const stored = (outgoing: readonly OutgoingRecord[]): KafkaRecord[] =>
     timestamp,
   }));
 
-it('gives carried records back as they were, in the order of their own offsets', () => {
+/** As a reader would bring it, in several batches. */
+async function* inBatches(log: readonly KafkaRecord[], size = 2) {
+  for (let from = 0; from < log.length; from += size) yield log.slice(from, from + size);
+}
+
+it('gives carried records back as they were, in the order of their own offsets', async () => {
   const log = stored([9, 3].map((offset) => asCarried({ generation: 0, record: record(offset) }, 1)));
-  expect(unfinishedOf(log)).toEqual([3, 9].map((offset) => ({ generation: 0, record: record(offset) })));
+  expect(await unfinishedOf(inBatches(log))).toEqual(
+    [3, 9].map((offset) => ({ generation: 0, record: record(offset) })),
+  );
 });
 
-it('keeps a missing key missing', () => {
+it('keeps a missing key missing', async () => {
   const log = stored([asCarried({ generation: 0, record: record(3, null) }, 1)]);
-  expect(unfinishedOf(log)).toEqual([{ generation: 0, record: record(3, null) }]);
+  expect(await unfinishedOf(inBatches(log))).toEqual([{ generation: 0, record: record(3, null) }]);
 });
 
-it('leaves out what is finished, what was carried twice once, and what is not ours', () => {
+it('leaves out what is finished, what was carried twice once, and what is not ours', async () => {
   const log = stored([
     asCarried({ generation: 0, record: record(3) }, 1),
     asCarried({ generation: 0, record: record(3) }, 1),
@@ -40,8 +49,31 @@ it('leaves out what is finished, what was carried twice once, and what is not ou
     { key: 'other', value: Buffer.from('x') },
     { key: null, value: Buffer.from('x') },
   ]);
-  expect(unfinishedOf(log).map(({ generation, record: { offset } }) => [generation, offset])).toEqual([
+  expect(
+    (await unfinishedOf(inBatches(log))).map(({ generation, record: { offset } }) => [generation, offset]),
+  ).toEqual([
     [0, 3],
     [1, 4],
   ]);
+});
+
+it('keeps of a log only what is not finished while it reads', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const values: WeakRef<object>[] = [];
+  let kept: number | undefined;
+  async function* log() {
+    for (let offset = 0; offset < 20; offset++) {
+      const value = Buffer.alloc(100_000);
+      values.push(new WeakRef(value));
+      const carried = { generation: 0, record: { ...record(offset), value } };
+      yield stored([asCarried(carried, 1), asFinished(0, offset, 1)]);
+    }
+    // A reference that was made in this turn of the loop holds until its end.
+    await new Promise(setImmediate);
+    collectGarbage();
+    kept = values.filter((value) => value.deref() !== undefined).length;
+  }
+  expect(await unfinishedOf(log())).toEqual([]);
+  expect(kept).toBeLessThan(3);
 });

@@ -6,7 +6,7 @@ import { DelayTopics } from '../../src/bridge/delay-topics.ts';
 import { Lane } from '../../src/bridge/lane.ts';
 import { LateRecords } from '../../src/bridge/late-records.ts';
 import { systemClock } from '../../src/clock.ts';
-import { type Buckets, delayTopic, LATE } from '../../src/job/late.ts';
+import { type Buckets, delayStateTopic, delayTopic, LATE } from '../../src/job/late.ts';
 import { HISTORY } from '../../src/job/letter.ts';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
 import { kafkaConfig } from '../../src/kafka/config.ts';
@@ -216,6 +216,16 @@ it.each(['before', 'after'] as const)('repeats no step whose answer was lost %s 
   await moveAll(lane);
   expect(isLosing).toBe(false);
   await soon(() => valuesIn(topic)).toEqual(['due in 150', 'due in 150']);
+});
+
+it('has Kafka compact the topics of which only the last record of each key counts', async () => {
+  await makeLane().take(0, await late(5_000));
+  const name = delayStateTopic(topic, GROUP);
+  const settings = (await admin.settings([name])).get(name);
+  expect(settings?.get('cleanup.policy')).toBe('compact');
+  expect(settings?.get('segment.ms')).toBe('3600000');
+  expect(settings?.get('segment.bytes')).toBe('16777216');
+  expect(settings?.get('min.cleanable.dirty.ratio')).toBe('0.1');
 });
 
 it('undoes what a writer had begun when it died', async () => {

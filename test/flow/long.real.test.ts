@@ -11,6 +11,7 @@ import { createRandom } from '../../src/faults/random.ts';
 import { carriedTopic } from '../../src/job/late.ts';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
 import type { KafkaAdmin, RecordReader } from '../../src/kafka/consumer.ts';
+import { readOn } from '../../src/kafka/letters/survey.ts';
 import { createRecordReader } from '../../src/kafka/record-reader.ts';
 import { silentLog } from '../../src/log.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
@@ -105,12 +106,9 @@ function entries(what: Entry['what']): Entry[] {
 const longOnes = (what: Entry['what']) => entries(what).filter(({ url }) => url.endsWith('/7'));
 
 async function carried(): Promise<number[]> {
-  const log = [];
-  for (let next = 0; ; next = (log.at(-1)?.offset ?? 0) + 1) {
-    const records = await reader.read(carriedTopic(topic.topic, topic.groupId), 0, next);
-    log.push(...records);
-    if (records.length === 0) return unfinishedOf(log).map(({ record }) => record.offset);
-  }
+  const place = { topic: carriedTopic(topic.topic, topic.groupId), partition: 0 };
+  const unfinished = await unfinishedOf(readOn({ reader, admin }, place, 0));
+  return unfinished.map(({ record }) => record.offset);
 }
 
 function endLongJob(): void {

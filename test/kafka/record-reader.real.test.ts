@@ -153,3 +153,16 @@ it('is UNREACHABLE while the broker is away or hangs, and reads again when it is
   await behind.stop(1_000);
   await proxy.stop();
 });
+
+it('says whether a record can be read at what comes next: not while its transaction is open', async () => {
+  const topic = await topicWith();
+  const producer = peer.producer({ transactionalId: topic, idempotent: true, maxInFlightRequests: 1 });
+  await producer.connect();
+  const transaction = await producer.transaction();
+  await transaction.send({ topic, messages: [{ value: 'a' }] });
+  expect(await reader.next(topic, 0, 0)).toEqual({ offset: 0, isRecord: false });
+  await transaction.commit();
+  await expect.poll(() => reader.next(topic, 0, 0)).toEqual({ offset: 0, isRecord: true });
+  expect(await reader.next(topic, 0, 1)).toEqual({ offset: 2, isRecord: false });
+  await producer.disconnect();
+});

@@ -1,0 +1,72 @@
+import { expect, it, vi } from 'vitest';
+import { Holdings, type HoldingsOptions } from '../../src/bridge/holdings.ts';
+import type { Shard } from '../../src/bridge/shard.ts';
+import type { TopicPlan } from '../../src/bridge/topic-plan.ts';
+import { systemClock } from '../../src/clock.ts';
+import type { GroupConsumer, KafkaAdmin } from '../../src/kafka/consumer.ts';
+import { silentLog } from '../../src/log.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import type { Sink } from '../../src/queue/sink.ts';
+
+const PARTITIONS = 20;
+const places = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic: 't', partition }));
+
+/** Holdings of one topic with a ledger that says yes to everything, and a count of the looks at Kafka. */
+function setUp() {
+  const bounds = new Map(places.map(({ partition }) => [`t/${partition}`, { low: 0, high: 0 }]));
+  const committed = vi.fn(async () => new Map());
+  const sink: Pick<Sink, 'claim'> = {
+    claim: async (ledger, generation) => ({
+      ledger,
+      generation,
+      token: 'token',
+      incarnation: 'i',
+      enqueued: -1,
+      isReconciled: true,
+    }),
+  };
+  const shard = { sink, failed: () => {} } as unknown as Shard;
+  const options: HoldingsOptions = {
+    groupId: 'g',
+    topics: ['t'],
+    admin: { clusterId: async () => 'c', committed, bounds: async () => bounds } as unknown as KafkaAdmin,
+    consumer: () => ({ commit: async () => {} }) as unknown as GroupConsumer,
+    plan: () => ({ shards: [shard], fingerprint: 'f' }) as unknown as TopicPlan,
+    shards: new Map([['main', shard]]),
+    carried: async () => [],
+    onChange: () => {},
+    log: silentLog,
+    metrics: createMetrics(),
+    clock: systemClock,
+    signal: new AbortController().signal,
+  };
+  return { holdings: new Holdings(options), committed };
+}
+
+const areReady = (holdings: Holdings) =>
+  vi.waitFor(() => expect(holdings.all.every(({ isReady }) => isReady)).toBe(true));
+
+it('claims partitions again together, with one look at Kafka', async () => {
+  const { holdings, committed } = setUp();
+  holdings.assigned({ epoch: 1, partitions: places });
+  await areReady(holdings);
+  for (const each of holdings.all) holdings.reclaim(each, 'disowned');
+  await areReady(holdings);
+  expect(holdings.claims).toBe(2 * PARTITIONS);
+  expect(committed).toHaveBeenCalledTimes(2);
+});
+
+it('does not claim again what was revoked meanwhile, and claims again later what is lost later', async () => {
+  const { holdings, committed } = setUp();
+  holdings.assigned({ epoch: 1, partitions: places });
+  await areReady(holdings);
+  for (const each of holdings.all) holdings.reclaim(each, 'disowned');
+  holdings.revoked();
+  holdings.assigned({ epoch: 2, partitions: places.slice(0, 1) });
+  await areReady(holdings);
+  const [each] = holdings.all;
+  if (each !== undefined) holdings.reclaim(each, 'disowned');
+  await areReady(holdings);
+  expect(holdings.claims).toBe(PARTITIONS + 2);
+  expect(committed).toHaveBeenCalledTimes(3);
+});
