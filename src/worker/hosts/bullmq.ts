@@ -49,6 +49,8 @@ export interface BullHostOptions extends AttemptContext {
 export function createBullHost(options: BullHostOptions): Host {
   const { queue, prefix, concurrency, connection, log, clock, workers } = options;
   const running = new Map<string, AbortController>();
+  /** The newest, and those before it that still finish a job. */
+  const unclosed = new Set<CarefulWorker>();
   const failures = createFailureLog(log, clock);
   let worker: CarefulWorker | undefined;
   let isLastRunUnderWay = false;
@@ -56,7 +58,7 @@ export function createBullHost(options: BullHostOptions): Host {
   let isLettingGo = false;
   let silentUntil = 0;
   let refusalSilentUntil = 0;
-  let lastSign = clock.now();
+  let signs = 0;
   const stopping = new AbortController();
 
   function run(taken: Parameters<Host['attempt']>[0], signal: AbortSignal): Promise<Outcome> {
@@ -64,7 +66,7 @@ export function createBullHost(options: BullHostOptions): Host {
   }
 
   async function process(job: Job, token = ''): Promise<void> {
-    lastSign = clock.now();
+    signs += 1;
     const definition = workers.get(job.name);
     settleOptions(job, definition);
     const outcome = isLettingGo ? LET_GO : (takesHostsDown(job) ?? (await runInTurn(job, token)));
@@ -107,7 +109,7 @@ export function createBullHost(options: BullHostOptions): Host {
 
   /** The bridge has to say first which of the jobs that Redis brought back are finished. */
   function refused(): void {
-    lastSign = clock.now();
+    signs += 1;
     if (clock.now() < refusalSilentUntil) return;
     refusalSilentUntil = clock.now() + LOG_AGAIN_MS;
     log.warn({ queue }, 'jobs from kafka wait for their bridge, which has to reconcile them after a loss of redis');
@@ -115,7 +117,6 @@ export function createBullHost(options: BullHostOptions): Host {
 
   function stuck(waiting: number): void {
     log.warn({ queue, waiting }, 'the worker takes no jobs although some wait; opening it anew');
-    lastSign = clock.now();
     if (worker !== undefined) void openAnew(worker);
   }
 
@@ -132,6 +133,8 @@ export function createBullHost(options: BullHostOptions): Host {
     };
     const opened = new CarefulWorker(queue, process, settings, guardedBackend(connection, refused));
     worker = opened;
+    unclosed.add(opened);
+    opened.on('closed', () => unclosed.delete(opened));
     opened.on('error', report);
     opened.on('lockRenewalFailed', (ids) => {
       for (const id of ids) running.get(id)?.abort(LOCK_LOST);
@@ -139,9 +142,13 @@ export function createBullHost(options: BullHostOptions): Host {
     opened.waitUntilReady().catch(() => openAnew(opened));
   }
 
-  /** A worker whose connection failed while it was being set up stays dead, and would say nothing. */
+  /**
+   * A worker whose connection failed while it was being set up stays dead, and would say nothing. Not by force: what it
+   * is just taking runs on under a lock that is renewed, and may outlast the wait.
+   */
   async function openAnew(failed: CarefulWorker): Promise<void> {
-    await within(IDLE_CLOSE_MS, failed.close(true).catch(report));
+    await within(IDLE_CLOSE_MS, failed.close().catch(report));
+    await within(IDLE_CLOSE_MS, failed.release());
     await clock.sleep(OPEN_AGAIN_MS);
     if (!isStopping) open();
   }
@@ -162,7 +169,7 @@ export function createBullHost(options: BullHostOptions): Host {
         connection,
         clock,
         signal: stopping.signal,
-        lastSign: () => (running.size > 0 ? undefined : lastSign),
+        signs: () => (running.size > 0 ? undefined : signs),
         onStuck: stuck,
       });
     },
@@ -171,14 +178,15 @@ export function createBullHost(options: BullHostOptions): Host {
       if (isStopping || worker === undefined) return;
       isStopping = true;
       stopping.abort();
-      const closing = worker.close().catch(report);
+      const open = [...unclosed];
+      const closing = Promise.all(open.map((each) => each.close().catch(report)));
       // A worker that cannot reach Redis does not close by itself; without a job there is nothing to wait for.
       await within(Math.min(deadlineMs, IDLE_CLOSE_MS), closing);
       if (running.size > 0) await within(Math.max(0, deadlineMs - IDLE_CLOSE_MS), closing);
       isLettingGo = true;
       for (const own of running.values()) own.abort(STOPPED);
       await within(LET_GO_MS, closing);
-      await within(LET_GO_MS, worker.release());
+      await within(LET_GO_MS, Promise.all(open.map((each) => each.release())));
     },
   };
 }
