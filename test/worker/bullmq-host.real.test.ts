@@ -157,6 +157,25 @@ describe('the BullMQ host', () => {
     }
   });
 
+  it('starts the next last run once the one before it has outlived half a minute', async () => {
+    await queue.pause();
+    const ids = await Promise.all([1, 2].map(() => under.add(TYPE, {})));
+    await Promise.all(ids.map((id) => under.addDeaths(id, 2)));
+    const end = Promise.withResolvers<void>();
+    const { seen, run } = held(end.promise);
+    const outlived = Promise.withResolvers<void>();
+    const sleep = (ms: number, signal?: AbortSignal) =>
+      ms === 30_000 ? outlived.promise : systemClock.sleep(ms, signal);
+    await under.start({ attempts: 3, run }, { ...systemClock, sleep });
+    await queue.resume();
+    await vi.waitFor(async () => expect(await queue.getDelayedCount()).toBe(1), SOON);
+    expect(seen.started).toBe(1);
+    outlived.resolve();
+    await vi.waitFor(() => expect(seen.busy).toBe(2), SOON);
+    end.resolve();
+    await Promise.all(ids.map(gone));
+  });
+
   it('opens a worker anew that takes nothing, and keeps the lock of what it took at the last moment', async () => {
     const own = connect('main', server, 'worker', silentLog);
     const anew = Promise.withResolvers<void>();

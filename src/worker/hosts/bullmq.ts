@@ -15,18 +15,10 @@ import { within } from '../../service.ts';
 import { type AttemptContext, attempt } from '../attempt.ts';
 import { createFailureLog } from '../failure-log.ts';
 import type { Host } from '../host.ts';
-import {
-  giveBack,
-  isOnLastRun,
-  record,
-  requireOwn,
-  retryDelay,
-  settleOptions,
-  takenJob,
-  takesHostsDown,
-} from './bullmq-job.ts';
+import { giveBack, record, requireOwn, retryDelay, settleOptions, takenJob, takesHostsDown } from './bullmq-job.ts';
 import { CarefulWorker } from './bullmq-worker.ts';
 import { watchIdle } from './idle-watch.ts';
+import { createLastRuns } from './last-runs.ts';
 
 const LOCK_MS = 8_000;
 const STALLED_CHECK_MS = 4_000;
@@ -52,8 +44,8 @@ export function createBullHost(options: BullHostOptions): Host {
   /** The newest, and those before it that still finish a job. */
   const unclosed = new Set<CarefulWorker>();
   const failures = createFailureLog(log, clock);
+  const lastRuns = createLastRuns(clock);
   let worker: CarefulWorker | undefined;
-  let isLastRunUnderWay = false;
   let isStopping = false;
   let isLettingGo = false;
   let silentUntil = 0;
@@ -69,22 +61,12 @@ export function createBullHost(options: BullHostOptions): Host {
     signs += 1;
     const definition = workers.get(job.name);
     settleOptions(job, definition);
-    const outcome = isLettingGo ? LET_GO : (takesHostsDown(job) ?? (await runInTurn(job, token)));
+    const outcome = isLettingGo
+      ? LET_GO
+      : (takesHostsDown(job) ?? (await lastRuns.inTurn(job, () => runAbortable(job, token))));
     if (isLettingGo && outcome.kind === 'retry') await giveBack(job, token);
     failures.tell(takenJob(queue, job), outcome);
     await record(job, token, outcome, definition);
-  }
-
-  /** Those that have to wait come again later: to wait here would cost them their locks if the first blocks the host. */
-  async function runInTurn(job: Job, token: string): Promise<Outcome> {
-    if (!isOnLastRun(job)) return runAbortable(job, token);
-    if (isLastRunUnderWay) return NOT_YET;
-    isLastRunUnderWay = true;
-    try {
-      return await runAbortable(job, token);
-    } finally {
-      isLastRunUnderWay = false;
-    }
   }
 
   async function runAbortable(job: Job, token: string): Promise<Outcome> {
@@ -194,4 +176,3 @@ export function createBullHost(options: BullHostOptions): Host {
 const LOCK_LOST = new SluiceError('STOPPED', 'the lock was lost: another host may run the job');
 const STOPPED = new SluiceError('STOPPED', 'the host stops');
 const LET_GO: Outcome = { kind: 'retry', reason: STOPPED.message };
-const NOT_YET: Outcome = { kind: 'snooze', afterMs: 500 };
