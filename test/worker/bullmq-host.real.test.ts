@@ -53,13 +53,13 @@ afterAll(async () => {
 });
 
 const under = {
-  async start(options: Parameters<HostUnderTest['start']>[0], clock = systemClock) {
+  async start(options: Parameters<HostUnderTest['start']>[0], clock = systemClock, connection = redis) {
     const definition = defineWorkerFor<View>(TYPE, { ...options, queue: QUEUE });
     const host = createBullHost({
       queue: QUEUE,
       prefix: 'bull',
       concurrency: 5,
-      connection: redis,
+      connection,
       workers: workerSet([{ file: '', definition: definition as WorkerDefinition }]),
       schemas,
       portFor: () => ({ track: async () => undefined }),
@@ -155,6 +155,67 @@ describe('the BullMQ host', () => {
       await Promise.all(ids.map(gone));
       await host.stop(1_000);
     }
+  });
+
+  it('starts the next last run once the one before it has outlived half a minute', async () => {
+    await queue.pause();
+    const ids = await Promise.all([1, 2].map(() => under.add(TYPE, {})));
+    await Promise.all(ids.map((id) => under.addDeaths(id, 2)));
+    const end = Promise.withResolvers<void>();
+    const { seen, run } = held(end.promise);
+    const outlived = Promise.withResolvers<void>();
+    const sleep = (ms: number, signal?: AbortSignal) =>
+      ms === 30_000 ? outlived.promise : systemClock.sleep(ms, signal);
+    await under.start({ attempts: 3, run }, { ...systemClock, sleep });
+    await queue.resume();
+    await vi.waitFor(async () => expect(await queue.getDelayedCount()).toBe(1), SOON);
+    expect(seen.started).toBe(1);
+    outlived.resolve();
+    await vi.waitFor(() => expect(seen.busy).toBe(2), SOON);
+    end.resolve();
+    await Promise.all(ids.map(gone));
+  });
+
+  it('opens a worker anew that takes nothing, and keeps the lock of what it took at the last moment', async () => {
+    const own = connect('main', server, 'worker', silentLog);
+    const anew = Promise.withResolvers<void>();
+    warn = (_fields, text) => {
+      if (text.includes('opening it anew')) anew.resolve();
+    };
+    const looks = [0, 1].map(() => Promise.withResolvers<void>());
+    const go = looks.map(({ promise }) => promise);
+    const sleep = (ms: number, signal?: AbortSignal) =>
+      ms === 10_000 ? (go.shift() ?? systemClock.sleep(ms, signal)) : systemClock.sleep(ms, signal);
+    const { seen, run } = held(systemClock.sleep(7_000));
+    const ids: string[] = [];
+    const hmget = own.hmget.bind(own);
+    let asked = 0;
+    vi.spyOn(own, 'hmget').mockImplementation((async (...args: Parameters<typeof hmget>) => {
+      const reply = await hmget(...args);
+      asked += 1;
+      if (asked === 2) {
+        own.stream.pause();
+        await redis.del(`bull:${QUEUE}:wait`);
+        ids.push(await under.add(TYPE, {}));
+        await vi.waitFor(async () => expect(await redis.llen(`bull:${QUEUE}:active`)).toBeGreaterThan(0), SOON);
+      }
+      return reply;
+    }) as typeof own.hmget);
+    await under.start({ run }, { ...systemClock, sleep }, own);
+    await vi.waitFor(async () => expect(await redis.client('LIST')).toContain('cmd=bzpopmin'), SOON);
+    // Without a marker nobody is told of it: the worker sleeps on, as one that is stuck does.
+    await redis.rpush(`bull:${QUEUE}:wait`, 'unknown');
+    for (const look of looks) look.resolve();
+    await anew.promise;
+    own.stream.resume();
+    await vi.waitFor(() => expect(seen.started).toBe(1), SOON);
+    const lock = () => redis.pttl(`bull:${QUEUE}:${ids[0]}:lock`);
+    const least = await lock();
+    await vi.waitFor(async () => expect(await lock()).toBeGreaterThan(least), SOON);
+    await hosts[0]?.stop(10_000);
+    expect(seen).toMatchObject({ started: 1, busy: 0 });
+    expect(await under.see(ids[0] as string)).toBeUndefined();
+    await disconnect(own);
   });
 
   it('leaves a job to others whose lock had run out before it was run', async () => {

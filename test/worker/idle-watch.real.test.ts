@@ -21,7 +21,7 @@ afterAll(async () => {
 });
 
 /** Watches for a dozen looks, or until the worker is found stuck; answers how many jobs it was said to leave. */
-async function watch(lastSign: () => number | undefined): Promise<number[]> {
+async function watch(signs: () => number | undefined): Promise<number[]> {
   const stopping = new AbortController();
   const found: number[] = [];
   let looks = 0;
@@ -30,34 +30,33 @@ async function watch(lastSign: () => number | undefined): Promise<number[]> {
     connection: redis,
     clock: systemClock,
     signal: stopping.signal,
-    lastSign: () => {
+    signs: () => {
       looks += 1;
-      return lastSign();
+      return signs();
     },
     onStuck: (waiting) => found.push(waiting),
     lookEveryMs: 5,
-    idleForMs: 1_000,
   });
-  await vi.waitFor(() => expect(found.length > 0 || looks > 12).toBe(true), 10_000);
+  await vi.waitFor(() => expect(found.length > 0 || looks > 24).toBe(true), 10_000);
   stopping.abort();
   await watching;
   return found;
 }
 
-const LONG_AGO = () => 0;
+const NONE = () => 0;
 
 it('finds a worker that takes nothing although jobs wait', async () => {
   await redis.rpush('bull:mail:wait', 'a', 'b');
   await redis.zadd('bull:mail:prioritized', 1, 'c');
-  expect((await watch(LONG_AGO))[0]).toBe(3);
+  expect((await watch(NONE))[0]).toBe(3);
 });
 
 it.each([
-  ['nothing waits', async () => undefined, LONG_AGO],
-  ['it has just fetched', () => redis.rpush('bull:mail:wait', 'a'), () => Date.now()],
+  ['nothing waits', async () => undefined, NONE],
+  ['it fetches between two looks', () => redis.rpush('bull:mail:wait', 'a'), fetching()],
   ['it is at work', () => redis.rpush('bull:mail:wait', 'a'), () => undefined],
-  ['the queue is paused', () => prepared(() => redis.hset('bull:mail:meta', 'paused', '1')), LONG_AGO],
-  ['the queue is limited', () => prepared(() => redis.set('bull:mail:limiter', '1')), LONG_AGO],
+  ['the queue is paused', () => prepared(() => redis.hset('bull:mail:meta', 'paused', '1')), NONE],
+  ['the queue is limited', () => prepared(() => redis.set('bull:mail:limiter', '1')), NONE],
   [
     'others use up the concurrency of the queue',
     () =>
@@ -65,14 +64,41 @@ it.each([
         () => redis.hset('bull:mail:meta', 'concurrency', '1'),
         () => redis.rpush('bull:mail:active', 'b'),
       ),
-    LONG_AGO,
+    NONE,
   ],
 ])('leaves a worker alone when %s', async (_name, prepare, lastSign) => {
   await prepare();
   expect(await watch(lastSign)).toEqual([]);
 });
 
+/** A sign with every look at the signs. */
+function fetching(): () => number {
+  let signs = 0;
+  return () => {
+    signs += 1;
+    return signs;
+  };
+}
+
 async function prepared(...steps: (() => Promise<unknown>)[]): Promise<void> {
   await redis.rpush('bull:mail:wait', 'a');
   for (const step of steps) await step();
 }
+
+it('suspects a worker at the second look that finds jobs, not at the first', async () => {
+  const stopping = new AbortController();
+  const onStuck = vi.fn();
+  let looks = 0;
+  const sleep = async () => {
+    looks += 1;
+    // A job that came just before the first look is taken right after it; another that came is left.
+    if (looks === 2) signs = 1;
+    if (looks === 4) stopping.abort();
+  };
+  let signs = 0;
+  await redis.rpush('bull:mail:wait', 'a');
+  const clock = { ...systemClock, sleep };
+  const told = { signs: () => signs, onStuck: () => onStuck(looks) };
+  await watchIdle({ keyPrefix: 'bull:mail:', connection: redis, clock, signal: stopping.signal, ...told });
+  expect(onStuck.mock.calls).toEqual([[3]]);
+});

@@ -15,18 +15,10 @@ import { within } from '../../service.ts';
 import { type AttemptContext, attempt } from '../attempt.ts';
 import { createFailureLog } from '../failure-log.ts';
 import type { Host } from '../host.ts';
-import {
-  giveBack,
-  isOnLastRun,
-  record,
-  requireOwn,
-  retryDelay,
-  settleOptions,
-  takenJob,
-  takesHostsDown,
-} from './bullmq-job.ts';
+import { giveBack, record, requireOwn, retryDelay, settleOptions, takenJob, takesHostsDown } from './bullmq-job.ts';
 import { CarefulWorker } from './bullmq-worker.ts';
 import { watchIdle } from './idle-watch.ts';
+import { createLastRuns } from './last-runs.ts';
 
 const LOCK_MS = 8_000;
 const STALLED_CHECK_MS = 4_000;
@@ -49,14 +41,16 @@ export interface BullHostOptions extends AttemptContext {
 export function createBullHost(options: BullHostOptions): Host {
   const { queue, prefix, concurrency, connection, log, clock, workers } = options;
   const running = new Map<string, AbortController>();
+  /** The newest, and those before it that still finish a job. */
+  const unclosed = new Set<CarefulWorker>();
   const failures = createFailureLog(log, clock);
+  const lastRuns = createLastRuns(clock);
   let worker: CarefulWorker | undefined;
-  let isLastRunUnderWay = false;
   let isStopping = false;
   let isLettingGo = false;
   let silentUntil = 0;
   let refusalSilentUntil = 0;
-  let lastSign = clock.now();
+  let signs = 0;
   const stopping = new AbortController();
 
   function run(taken: Parameters<Host['attempt']>[0], signal: AbortSignal): Promise<Outcome> {
@@ -64,25 +58,15 @@ export function createBullHost(options: BullHostOptions): Host {
   }
 
   async function process(job: Job, token = ''): Promise<void> {
-    lastSign = clock.now();
+    signs += 1;
     const definition = workers.get(job.name);
     settleOptions(job, definition);
-    const outcome = isLettingGo ? LET_GO : (takesHostsDown(job) ?? (await runInTurn(job, token)));
+    const outcome = isLettingGo
+      ? LET_GO
+      : (takesHostsDown(job) ?? (await lastRuns.inTurn(job, () => runAbortable(job, token))));
     if (isLettingGo && outcome.kind === 'retry') await giveBack(job, token);
     failures.tell(takenJob(queue, job), outcome);
     await record(job, token, outcome, definition);
-  }
-
-  /** Those that have to wait come again later: to wait here would cost them their locks if the first blocks the host. */
-  async function runInTurn(job: Job, token: string): Promise<Outcome> {
-    if (!isOnLastRun(job)) return runAbortable(job, token);
-    if (isLastRunUnderWay) return NOT_YET;
-    isLastRunUnderWay = true;
-    try {
-      return await runAbortable(job, token);
-    } finally {
-      isLastRunUnderWay = false;
-    }
   }
 
   async function runAbortable(job: Job, token: string): Promise<Outcome> {
@@ -107,7 +91,7 @@ export function createBullHost(options: BullHostOptions): Host {
 
   /** The bridge has to say first which of the jobs that Redis brought back are finished. */
   function refused(): void {
-    lastSign = clock.now();
+    signs += 1;
     if (clock.now() < refusalSilentUntil) return;
     refusalSilentUntil = clock.now() + LOG_AGAIN_MS;
     log.warn({ queue }, 'jobs from kafka wait for their bridge, which has to reconcile them after a loss of redis');
@@ -115,7 +99,6 @@ export function createBullHost(options: BullHostOptions): Host {
 
   function stuck(waiting: number): void {
     log.warn({ queue, waiting }, 'the worker takes no jobs although some wait; opening it anew');
-    lastSign = clock.now();
     if (worker !== undefined) void openAnew(worker);
   }
 
@@ -132,6 +115,8 @@ export function createBullHost(options: BullHostOptions): Host {
     };
     const opened = new CarefulWorker(queue, process, settings, guardedBackend(connection, refused));
     worker = opened;
+    unclosed.add(opened);
+    opened.on('closed', () => unclosed.delete(opened));
     opened.on('error', report);
     opened.on('lockRenewalFailed', (ids) => {
       for (const id of ids) running.get(id)?.abort(LOCK_LOST);
@@ -139,9 +124,13 @@ export function createBullHost(options: BullHostOptions): Host {
     opened.waitUntilReady().catch(() => openAnew(opened));
   }
 
-  /** A worker whose connection failed while it was being set up stays dead, and would say nothing. */
+  /**
+   * A worker whose connection failed while it was being set up stays dead, and would say nothing. Not by force: what it
+   * is just taking runs on under a lock that is renewed, and may outlast the wait.
+   */
   async function openAnew(failed: CarefulWorker): Promise<void> {
-    await within(IDLE_CLOSE_MS, failed.close(true).catch(report));
+    await within(IDLE_CLOSE_MS, failed.close().catch(report));
+    await within(IDLE_CLOSE_MS, failed.release());
     await clock.sleep(OPEN_AGAIN_MS);
     if (!isStopping) open();
   }
@@ -162,7 +151,7 @@ export function createBullHost(options: BullHostOptions): Host {
         connection,
         clock,
         signal: stopping.signal,
-        lastSign: () => (running.size > 0 ? undefined : lastSign),
+        signs: () => (running.size > 0 ? undefined : signs),
         onStuck: stuck,
       });
     },
@@ -171,14 +160,15 @@ export function createBullHost(options: BullHostOptions): Host {
       if (isStopping || worker === undefined) return;
       isStopping = true;
       stopping.abort();
-      const closing = worker.close().catch(report);
+      const open = [...unclosed];
+      const closing = Promise.all(open.map((each) => each.close().catch(report)));
       // A worker that cannot reach Redis does not close by itself; without a job there is nothing to wait for.
       await within(Math.min(deadlineMs, IDLE_CLOSE_MS), closing);
       if (running.size > 0) await within(Math.max(0, deadlineMs - IDLE_CLOSE_MS), closing);
       isLettingGo = true;
       for (const own of running.values()) own.abort(STOPPED);
       await within(LET_GO_MS, closing);
-      await within(LET_GO_MS, worker.release());
+      await within(LET_GO_MS, Promise.all(open.map((each) => each.release())));
     },
   };
 }
@@ -186,4 +176,3 @@ export function createBullHost(options: BullHostOptions): Host {
 const LOCK_LOST = new SluiceError('STOPPED', 'the lock was lost: another host may run the job');
 const STOPPED = new SluiceError('STOPPED', 'the host stops');
 const LET_GO: Outcome = { kind: 'retry', reason: STOPPED.message };
-const NOT_YET: Outcome = { kind: 'snooze', afterMs: 500 };

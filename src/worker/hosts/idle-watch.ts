@@ -1,12 +1,13 @@
 /**
  * Finds a worker that takes nothing although jobs wait: after a failover BullMQ's can stop fetching without a word
- * (bullmq#4378). It is told, and opened anew by the caller. A Redis that is away is nobody's fault and not looked at.
+ * (bullmq#4378). It is told, and opened anew by the caller. One look proves nothing, since a job may have come just
+ * before it: two in a row must find jobs and no sign of the worker between them. A Redis that is away is nobody's fault
+ * and not looked at.
  */
 import type { Clock } from '../../clock.ts';
 import type { Redis } from '../../redis/connection.ts';
 
 const LOOK_EVERY_MS = 10_000;
-const IDLE_FOR_MS = 30_000;
 
 export interface IdleWatchOptions {
   /** `bull:mail:` */
@@ -14,21 +15,23 @@ export interface IdleWatchOptions {
   readonly connection: Redis;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** When the worker last gave a sign of fetching, in milliseconds since the epoch; undefined while it is at work. */
-  readonly lastSign: () => number | undefined;
+  /** How many signs of fetching the worker has given so far; undefined while it is at work. */
+  readonly signs: () => number | undefined;
   readonly onStuck: (waiting: number) => void;
   readonly lookEveryMs?: number;
-  readonly idleForMs?: number;
 }
 
 export async function watchIdle(options: IdleWatchOptions): Promise<void> {
-  const { clock, signal, lookEveryMs = LOOK_EVERY_MS, idleForMs = IDLE_FOR_MS } = options;
-  while (!signal.aborted) {
+  const { clock, signal, signs, lookEveryMs = LOOK_EVERY_MS } = options;
+  let suspectedAt: number | undefined;
+  for (;;) {
     await clock.sleep(lookEveryMs, signal);
-    const last = options.lastSign();
-    if (signal.aborted || last === undefined || clock.now() - last < idleForMs) continue;
-    const waiting = await takeable(options).catch(() => 0);
-    if (waiting > 0) options.onStuck(waiting);
+    if (signal.aborted) return;
+    const waiting = signs() === undefined ? 0 : await takeable(options).catch(() => 0);
+    const seen = waiting > 0 ? signs() : undefined;
+    const isStuck = seen !== undefined && seen === suspectedAt && !signal.aborted;
+    if (isStuck) options.onStuck(waiting);
+    suspectedAt = isStuck ? undefined : seen;
   }
 }
 
