@@ -155,6 +155,9 @@ describe("a host's guard", () => {
     work();
     await vi.waitFor(async () => expect(await unsettled()).toEqual([]), 20_000);
     expect(ran.length).toBe(600);
+    // Where something has changed is told once, however far up it is.
+    expect(await sink.count(claim, -1, 0, 1)).toMatchObject({ changed: [0, 512] });
+    expect(await sink.count(claim, -1, 0, 1)).toMatchObject({ changed: [] });
     expect((await redis.keys('*:u:*')).length + (await redis.exists('bull:mail:completed'))).toBe(0);
   });
 });
