@@ -89,6 +89,8 @@ const under = {
 
   async addDeaths(id, deaths) {
     await redis.hset(`bull:${QUEUE}:${id}`, 'stc', deaths);
+    // Had it been its last run, that would have been written down.
+    await redis.set(`sluice:last-run:bull:${QUEUE}:${id}`, `0:${deaths - 1}`);
   },
 
   async startDoomed() {
@@ -155,6 +157,50 @@ describe('the BullMQ host', () => {
       await Promise.all(ids.map(gone));
       await host.stop(1_000);
     }
+  });
+
+  it('lets a job die whose host dies during its last run', async () => {
+    const id = await under.add(TYPE, {}, { attempts: 3 });
+    await redis.hset(`bull:${QUEUE}:${id}`, 'stc', 2);
+    const doomed = await under.startDoomed();
+    doomed.kill();
+    const { seen, run } = held(Promise.resolve());
+    await under.start({ run });
+    await vi.waitFor(async () => expect((await under.see(id))?.reason).toMatch(/^3 times its host died/), 25_000);
+    expect(seen.started).toBe(0);
+  });
+
+  it('runs a job whose hosts died before they began it', async () => {
+    const id = await under.add(TYPE, {}, { attempts: 3, delay: 300 });
+    await redis.hset(`bull:${QUEUE}:${id}`, 'stc', 3);
+    const { seen, run } = held(Promise.resolve());
+    await under.start({ run });
+    await gone(id);
+    expect(seen.started).toBe(1);
+  });
+
+  it.each([
+    ['failed', 1, 2],
+    ['took its hosts down', 3, 0],
+  ])('runs a job again that %s and is retried from a board', async (_name, deaths, runsBefore) => {
+    let runs = 0;
+    let isMended = false;
+    const run = () => {
+      runs += 1;
+      if (!isMended) throw new Error('down');
+    };
+    await queue.pause();
+    const id = await under.add(TYPE, {}, { attempts: 3 });
+    await under.addDeaths(id, deaths);
+    await under.start({ backoff: { baseMs: 1, maxMs: 1 }, run });
+    await queue.resume();
+    await vi.waitFor(async () => expect((await under.see(id))?.state).toBe('failed'), SOON);
+    expect(runs).toBe(runsBefore);
+    isMended = true;
+    await (await Job.fromId(queue, id))?.retry('failed');
+    await gone(id);
+    expect(runs).toBe(runsBefore + 1);
+    expect(await redis.keys('sluice:last-run:*')).toEqual([]);
   });
 
   it('starts the next last run once the one before it has outlived half a minute', async () => {

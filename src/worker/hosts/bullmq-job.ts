@@ -57,19 +57,13 @@ export function settleOptions(job: Job, definition: WorkerDefinition | undefined
   if (sourceOf(job.id ?? '') !== undefined) job.opts.removeOnComplete = true;
 }
 
-/** Dead when the job had all its runs and each took its host down; undefined otherwise. After `settleOptions`. */
-export function takesHostsDown(job: Job): Outcome | undefined {
-  const { stalledCounter } = job;
-  if (stalledCounter === 0 || runsLeft(job) > 0) return undefined;
-  return { kind: 'dead', reason: `${stalledCounter} times its host died, or was too busy to hold it, while it ran` };
-}
-
-/** Whether it would be dead if its host died once more. After `settleOptions`. */
+/** Whether it would be dead if its host died of it once more. After `settleOptions`. */
 export function isOnLastRun(job: Job): boolean {
-  return job.stalledCounter > 0 && runsLeft(job) === 1;
+  return job.stalledCounter > 0 && runsLeft(job) <= 1;
 }
 
-function runsLeft({ attemptsMade, stalledCounter, opts }: Job): number {
+/** By BullMQ's counts, which hold hosts that died before they began the job, and the runs before a board's retry. */
+export function runsLeft({ attemptsMade, stalledCounter, opts }: Job): number {
   return Math.max((opts.attempts ?? 0) + stalledCounter, LEAST_RUNS) - attemptsMade - stalledCounter;
 }
 
@@ -105,7 +99,8 @@ export async function requireOwn(job: Job, token: string, lockMs: number, now: n
   if (!isOwn) throw new NotRecordedError(new Error('its lock had run out before it was run'));
 }
 
-async function written<T>(write: Promise<T>): Promise<T> {
+/** Of the host's own dealings with Redis; they are no failure of the job. */
+export async function written<T>(write: Promise<T>): Promise<T> {
   try {
     return await write;
   } catch (error) {

@@ -15,7 +15,7 @@ import { within } from '../../service.ts';
 import { type AttemptContext, attempt } from '../attempt.ts';
 import { createFailureLog } from '../failure-log.ts';
 import type { Host } from '../host.ts';
-import { giveBack, record, requireOwn, retryDelay, settleOptions, takenJob, takesHostsDown } from './bullmq-job.ts';
+import { giveBack, record, requireOwn, retryDelay, settleOptions, takenJob } from './bullmq-job.ts';
 import { CarefulWorker } from './bullmq-worker.ts';
 import { watchIdle } from './idle-watch.ts';
 import { createLastRuns } from './last-runs.ts';
@@ -40,11 +40,12 @@ export interface BullHostOptions extends AttemptContext {
 
 export function createBullHost(options: BullHostOptions): Host {
   const { queue, prefix, concurrency, connection, log, clock, workers } = options;
+  const keyPrefix = `${prefix}:${queue}:`;
   const running = new Map<string, AbortController>();
   /** The newest, and those before it that still finish a job. */
   const unclosed = new Set<CarefulWorker>();
   const failures = createFailureLog(log, clock);
-  const lastRuns = createLastRuns(clock);
+  const lastRuns = createLastRuns(keyPrefix, connection, clock);
   let worker: CarefulWorker | undefined;
   let isStopping = false;
   let isLettingGo = false;
@@ -63,7 +64,7 @@ export function createBullHost(options: BullHostOptions): Host {
     settleOptions(job, definition);
     const outcome = isLettingGo
       ? LET_GO
-      : (takesHostsDown(job) ?? (await lastRuns.inTurn(job, () => runAbortable(job, token))));
+      : ((await lastRuns.verdict(job)) ?? (await lastRuns.inTurn(job, () => runAbortable(job, token))));
     if (isLettingGo && outcome.kind === 'retry') await giveBack(job, token);
     failures.tell(takenJob(queue, job), outcome);
     await record(job, token, outcome, definition);
@@ -75,7 +76,7 @@ export function createBullHost(options: BullHostOptions): Host {
     const own = new AbortController();
     running.set(id, own);
     try {
-      return await run(takenJob(queue, job), own.signal);
+      return await lastRuns.noted(job, () => run(takenJob(queue, job), own.signal));
     } finally {
       // A job whose lock was lost may be running here a second time.
       if (running.get(id) === own) running.delete(id);
@@ -147,7 +148,7 @@ export function createBullHost(options: BullHostOptions): Host {
       if (worker !== undefined) return;
       open();
       void watchIdle({
-        keyPrefix: `${prefix}:${queue}:`,
+        keyPrefix,
         connection,
         clock,
         signal: stopping.signal,

@@ -2,24 +2,37 @@
  * The last run of jobs whose host died, or was too busy to hold them. They have it one at a time, so that those that a
  * bad job took along do not die with it. One that outlives OUTLIVED_MS has shown that it does not take its host down
  * at once: the next may start, else fifty long jobs of a killed host would take hours.
+ * Nobody dies of deaths alone: a host may die before it has begun what it took, and a board's retry leaves BullMQ's
+ * counts as they are. So the beginning of a last run is written down, and who is taken again right after it is dead.
+ * When the note is lost, or cannot be written, the job has one more run.
  */
 import type { Job } from 'bullmq';
 import type { Clock } from '../../clock.ts';
 import type { Outcome } from '../../definition/worker.ts';
-import { isOnLastRun } from './bullmq-job.ts';
+import type { Redis } from '../../redis/connection.ts';
+import { isOnLastRun, runsLeft, written } from './bullmq-job.ts';
 
 const OUTLIVED_MS = 30_000;
+/** A job that waits behind others for longer than that has one more run. */
+const NOTE_KEPT_MS = 86_400_000;
 const NOT_YET: Outcome = { kind: 'snooze', afterMs: 500 };
 
+type Run = () => Promise<Outcome>;
+
 export interface LastRuns {
+  /** Dead when the host died of the job's last run; undefined otherwise. */
+  verdict(job: Job): Promise<Outcome | undefined>;
   /** Runs the job, or snoozes it: to wait here would cost it its lock if the one in turn blocks the host. */
-  inTurn(job: Job, run: () => Promise<Outcome>): Promise<Outcome>;
+  inTurn(job: Job, run: Run): Promise<Outcome>;
+  /** Runs the job under a note of its beginning if it is its last run. The job must be this host's. */
+  noted(job: Job, run: Run): Promise<Outcome>;
 }
 
-export function createLastRuns(clock: Clock): LastRuns {
+/** `keyPrefix`: `bull:mail:`, under which the jobs lie. */
+export function createLastRuns(keyPrefix: string, connection: Redis, clock: Clock): LastRuns {
   let turnOf: Job | undefined;
 
-  async function have(job: Job, run: () => Promise<Outcome>): Promise<Outcome> {
+  async function have(job: Job, run: Run): Promise<Outcome> {
     const ended = new AbortController();
     const pass = () => {
       if (turnOf === job) turnOf = undefined;
@@ -34,10 +47,42 @@ export function createLastRuns(clock: Clock): LastRuns {
     }
   }
 
+  /** Outside the prefix of the queue library, whose keys it may delete. */
+  function keyOf({ id }: Job): string {
+    return `sluice:last-run:${keyPrefix}${id}`;
+  }
+
   return {
+    async verdict(job) {
+      if (!isOnLastRun(job) || runsLeft(job) > 0) return undefined;
+      const { attemptsStarted, stalledCounter } = job;
+      const begun = await written(connection.get(keyOf(job)));
+      if (begun !== noteOf(attemptsStarted - 1, stalledCounter - 1)) return undefined;
+      return {
+        kind: 'dead',
+        reason: `${stalledCounter} times its host died, or was too busy to hold it, while it ran`,
+      };
+    },
+
     async inTurn(job, run) {
       if (!isOnLastRun(job)) return run();
       return turnOf === undefined ? have(job, run) : NOT_YET;
     },
+
+    async noted(job, run) {
+      if (!isOnLastRun(job)) return run();
+      const note = noteOf(job.attemptsStarted, job.stalledCounter);
+      await connection.set(keyOf(job), note, 'PX', NOTE_KEPT_MS).catch(() => undefined);
+      try {
+        return await run();
+      } finally {
+        connection.del(keyOf(job)).catch(() => undefined);
+      }
+    },
   };
+}
+
+/** Which time it was taken and how often its host had died: one more of each, and nothing came between. */
+function noteOf(taken: number, deaths: number): string {
+  return `${taken}:${deaths}`;
 }
