@@ -1,12 +1,15 @@
 /** Questions about topics and groups, over KafkaJS. Every answer comes within the client's retries or is UNREACHABLE. */
 import kafkajs from 'kafkajs';
+import { systemClock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { within } from '../service.ts';
-import { createClient, kafkaError } from './client.ts';
+import { createClient, errorType, kafkaError } from './client.ts';
 import type { KafkaConfig } from './config.ts';
 import { type Bounds, type Committed, type KafkaAdmin, partitionKey } from './consumer.ts';
 
 const USUAL_TRIES = 5;
+const AGREEMENT_TRIES = 50;
+const AGREEMENT_AGAIN_MS = 100;
 
 /** `tries` bounds how long a question is asked again while no broker answers. */
 export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TRIES): KafkaAdmin {
@@ -24,6 +27,18 @@ export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TR
     }
   }
 
+  /** While a topic, anybody's, is made or deleted, brokers differ for a moment on which there are. */
+  async function agreed<T>(question: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await question();
+      } catch (error) {
+        if (errorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION' || tries === AGREEMENT_TRIES) throw error;
+        await systemClock.sleep(AGREEMENT_AGAIN_MS);
+      }
+    }
+  }
+
   return {
     start: () => ask('connecting', async () => undefined),
 
@@ -36,7 +51,7 @@ export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TR
 
     clusterId: () => ask('asking for the cluster', async () => (await admin.describeCluster()).clusterId),
 
-    topics: () => ask('listing topics', () => admin.listTopics()),
+    topics: () => ask('listing topics', () => agreed(() => admin.listTopics())),
 
     committed: (groupId, topics) =>
       ask('asking for committed offsets', async () => {
@@ -105,18 +120,20 @@ export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TR
       }),
 
     ensureTopics: (topics) =>
-      ask('making topics', async () => {
-        const existing = new Set(await admin.listTopics());
-        const missing = topics.filter(({ topic }) => !existing.has(topic));
-        if (missing.length === 0) return;
-        await admin.createTopics({
-          waitForLeaders: true,
-          topics: missing.map(({ topic, partitions, config: settings = {} }) => ({
-            topic,
-            numPartitions: partitions,
-            configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
-          })),
-        });
-      }),
+      ask('making topics', () =>
+        agreed(async () => {
+          const existing = new Set(await admin.listTopics());
+          const missing = topics.filter(({ topic }) => !existing.has(topic));
+          if (missing.length === 0) return;
+          await admin.createTopics({
+            waitForLeaders: true,
+            topics: missing.map(({ topic, partitions, config: settings = {} }) => ({
+              topic,
+              numPartitions: partitions,
+              configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
+            })),
+          });
+        }),
+      ),
   };
 }
