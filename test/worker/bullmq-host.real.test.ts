@@ -264,6 +264,26 @@ describe('the BullMQ host', () => {
     await disconnect(own);
   });
 
+  it('opens one worker for one that is found stuck again while it is closed', async () => {
+    const told = vi.fn();
+    warn = (_fields, text) => void (text.includes('opening it anew') && told());
+    const go = Promise.withResolvers<void>();
+    let opened = 0;
+    const sleep = async (ms: number, signal?: AbortSignal) => {
+      if (ms === 500) opened += 1;
+      await go.promise;
+      await systemClock.sleep(ms === 10_000 ? 20 : ms, signal);
+    };
+    const host = await under.start({ run: () => undefined }, { ...systemClock, sleep });
+    await vi.waitFor(async () => expect(await redis.client('LIST')).toContain('cmd=bzpopmin'), SOON);
+    await redis.rpush(`bull:${QUEUE}:wait`, 'unknown');
+    go.resolve();
+    await vi.waitFor(async () => expect(await redis.llen(`bull:${QUEUE}:wait`)).toBe(0), SOON);
+    await host.stop(100);
+    expect(told.mock.calls.length).toBeGreaterThan(1);
+    expect(opened).toBe(1);
+  });
+
   it('leaves a job to others whose lock had run out before it was run', async () => {
     const { seen, run } = held(Promise.resolve());
     await queue.pause();

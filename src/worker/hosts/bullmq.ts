@@ -47,6 +47,7 @@ export function createBullHost(options: BullHostOptions): Host {
   const failures = createFailureLog(log, clock);
   const lastRuns = createLastRuns(keyPrefix, connection, clock);
   let worker: CarefulWorker | undefined;
+  let givenUp: CarefulWorker | undefined;
   let isStopping = false;
   let isLettingGo = false;
   let silentUntil = 0;
@@ -130,6 +131,9 @@ export function createBullHost(options: BullHostOptions): Host {
    * is just taking runs on under a lock that is renewed, and may outlast the wait.
    */
   async function openAnew(failed: CarefulWorker): Promise<void> {
+    // Closing one that is not set up yet makes its set-up fail: one takes its place, not two.
+    if (failed !== worker || failed === givenUp) return;
+    givenUp = failed;
     await within(IDLE_CLOSE_MS, failed.close().catch(report));
     await within(IDLE_CLOSE_MS, failed.release());
     await clock.sleep(OPEN_AGAIN_MS);
@@ -161,15 +165,15 @@ export function createBullHost(options: BullHostOptions): Host {
       if (isStopping || worker === undefined) return;
       isStopping = true;
       stopping.abort();
-      const open = [...unclosed];
-      const closing = Promise.all(open.map((each) => each.close().catch(report)));
+      const left = [...unclosed];
+      const closing = Promise.all(left.map((each) => each.close().catch(report)));
       // A worker that cannot reach Redis does not close by itself; without a job there is nothing to wait for.
       await within(Math.min(deadlineMs, IDLE_CLOSE_MS), closing);
       if (running.size > 0) await within(Math.max(0, deadlineMs - IDLE_CLOSE_MS), closing);
       isLettingGo = true;
       for (const own of running.values()) own.abort(STOPPED);
       await within(LET_GO_MS, closing);
-      await within(LET_GO_MS, Promise.all(open.map((each) => each.release())));
+      await within(LET_GO_MS, Promise.all(left.map((each) => each.release())));
     },
   };
 }
