@@ -56,3 +56,8 @@ export function resetOrderKey(group: string, topic: string, partition: number): 
 export function lossesKey(group: string): string {
   return `${ROOT}:losses:${group}`;
 }
+
+/** Note that a host has begun the last run of a job; `queuePrefix` is `bull:mail:`. */
+export function lastRunKey(queuePrefix: string, id: string): string {
+  return `${ROOT}:last-run:${queuePrefix}${id}`;
+}

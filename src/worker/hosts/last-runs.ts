@@ -10,6 +10,7 @@ import type { Job } from 'bullmq';
 import type { Clock } from '../../clock.ts';
 import type { Outcome } from '../../definition/worker.ts';
 import type { Redis } from '../../redis/connection.ts';
+import { lastRunKey } from '../../redis/keys.ts';
 import { isOnLastRun, runsLeft, written } from './bullmq-job.ts';
 
 const OUTLIVED_MS = 30_000;
@@ -47,10 +48,7 @@ export function createLastRuns(keyPrefix: string, connection: Redis, clock: Cloc
     }
   }
 
-  /** Outside the prefix of the queue library, whose keys it may delete. */
-  function keyOf({ id }: Job): string {
-    return `sluice:last-run:${keyPrefix}${id}`;
-  }
+  const keyOf = ({ id }: Job) => lastRunKey(keyPrefix, id ?? '');
 
   return {
     async verdict(job) {
