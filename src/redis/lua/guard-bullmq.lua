@@ -39,8 +39,10 @@ local function is_reconciled(entries)
   return true
 end
 
--- As if it had not been taken, the counters included; for a moment out of the way of others.
-local function put_aside(prefix, id, now)
+-- As if it had not been taken, the counters included; for a moment out of the way of others. By Redis's clock: a host
+-- whose own is ahead would put it aside for as long.
+local function put_aside(prefix, id)
+  local time = redis.call('TIME')
   local job = prefix .. id
   redis.call('LREM', prefix .. 'active', 1, id)
   redis.call('DEL', job .. ':lock')
@@ -49,7 +51,7 @@ local function put_aside(prefix, id, now)
   if meta[1] and redis.call('HEXISTS', job, 'defa') == 0 and redis.call('EXISTS', prefix .. 'limiter') == 1 then
     redis.call('DECR', prefix .. 'limiter')
   end
-  local due = now + REFUSED_FOR_MS
+  local due = time[1] * 1000 + math.floor(time[2] / 1000) + REFUSED_FOR_MS
   redis.call('HSET', job, 'delay', REFUSED_FOR_MS)
   redis.call('ZADD', prefix .. 'delayed', due * 0x1000, id)
   redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', meta[2] or '10000', '*', 'event', 'delayed', 'jobId', id, 'delay', due)
@@ -67,7 +69,7 @@ local function guarded(taken, prefix, queue, sources, now, opts, wait_ms)
       if refused > 0 and type(taken) == 'table' then taken[5] = 'refused' end
       return taken
     end
-    put_aside(prefix, taken[2], tonumber(now))
+    put_aside(prefix, taken[2])
     for i, name in ipairs(KEYS_TO_TAKE) do keys[i] = prefix .. name end
     if refused < MOST_REFUSED then taken = moveToActive(keys, { prefix, now, opts }) end
   end
