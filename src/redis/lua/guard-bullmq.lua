@@ -39,10 +39,14 @@ local function is_reconciled(entries)
   return true
 end
 
--- As if it had not been taken, the counters included; for a moment out of the way of others. By Redis's clock: a host
--- whose own is ahead would put it aside for as long.
-local function put_aside(prefix, id)
+-- Hosts' clocks do not matter: a retry on a host that is an hour ahead would be due in an hour.
+local function now_ms()
   local time = redis.call('TIME')
+  return string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+end
+
+-- As if it had not been taken, the counters included; for a moment out of the way of others.
+local function put_aside(prefix, id)
   local job = prefix .. id
   redis.call('LREM', prefix .. 'active', 1, id)
   redis.call('DEL', job .. ':lock')
@@ -51,7 +55,7 @@ local function put_aside(prefix, id)
   if meta[1] and redis.call('HEXISTS', job, 'defa') == 0 and redis.call('EXISTS', prefix .. 'limiter') == 1 then
     redis.call('DECR', prefix .. 'limiter')
   end
-  local due = time[1] * 1000 + math.floor(time[2] / 1000) + REFUSED_FOR_MS
+  local due = tonumber(now_ms()) + REFUSED_FOR_MS
   redis.call('HSET', job, 'delay', REFUSED_FOR_MS)
   redis.call('ZADD', prefix .. 'delayed', due * 0x1000, id)
   redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', meta[2] or '10000', '*', 'event', 'delayed', 'jobId', id, 'delay', due)
