@@ -23,6 +23,8 @@ import { startRedis, type TestRedis } from '../support/redis.ts';
 import { ROOT, type Running, runScript, runSluice } from '../support/sluice.ts';
 
 const SEED = 1;
+/** Of a queue that is not configured. */
+const CONCURRENCY = 50;
 const PATIENCE = { timeout: 60_000, interval: 100 };
 
 interface Run {
@@ -211,8 +213,9 @@ it('loses no waiting job with Redis', { timeout: 90_000 }, async () => {
   const before = runs().length;
   await vi.waitFor(() => expect(new Set(runs().map(({ url }) => url)).size).toBe(200), PATIENCE);
   await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
-  // What had finished within the second before may run again (P4); nothing late is doubled by its wait.
+  // What had finished within the second before may run again, and what was running (P4); nothing late is doubled by its
+  // wait.
   const urls = runs().map(({ url }) => url);
-  expect(urls.length - new Set(urls).size).toBeLessThanOrEqual(before);
+  expect(urls.length - new Set(urls).size).toBeLessThanOrEqual(before + CONCURRENCY);
   for (const { url, at } of runs()) expect(at).toBeGreaterThanOrEqual((dueAt.get(url) ?? 0) - 5);
 });
