@@ -1,0 +1,196 @@
+/**
+ * A Sidekiq job as JSON text: what Sidekiq's own client demands of one, and what Ruby would stumble over later without a
+ * word. `args` and every field that is not Sidekiq's keep their text. Pure.
+ *
+ * Source of the rules: Sidekiq's job_util.rb, job_retry.rb and api.rb, 6.4 to 8.1.
+ */
+import { messageOf, SluiceError } from '../errors.ts';
+import type { JobAbout } from './job.ts';
+import { type Members, objectText, textOf } from './json-members.ts';
+
+/** How times are written: by Sidekiq 6 and 7 in seconds with a fraction, by Sidekiq 8 in whole milliseconds. */
+export const DIALECTS = ['7', '8'] as const;
+export type Dialect = (typeof DIALECTS)[number];
+
+export const DEFAULT_SIDEKIQ_QUEUE = 'default';
+/** What Ruby's JSON reads. */
+const DEEPEST = 100;
+/** Sidekiq's Web shows no queue of another name. */
+export const SIDEKIQ_QUEUE_NAME = /^[A-Za-z0-9_:.-]{1,200}$/;
+/** A time in seconds that is larger was meant in milliseconds. */
+const LATEST_SECONDS = 1e11;
+const LONGEST_RETRY_FOR_SECONDS = 1_000_000_000;
+/** Our own field. */
+const ABOUT = 'sl';
+
+export interface SidekiqJob {
+  readonly class: string;
+  /** The class that an ActiveJob wrapper carries. */
+  readonly wrapped: string | undefined;
+  readonly queue: string | undefined;
+  readonly jid: string | undefined;
+  /** When it is due, in milliseconds since the epoch. */
+  readonly atMs: number | undefined;
+  /** In milliseconds since the epoch. */
+  readonly createdAtMs: number | undefined;
+  /** Every field as it is written. */
+  readonly members: Members;
+}
+
+/** Throws INVALID_MESSAGE with the rule that the text breaks. */
+export function parseSidekiqJob(text: string): SidekiqJob {
+  const value = parse(text);
+  const { members, depth } = objectText(text);
+  if (depth > DEEPEST) throw broken(`is nested ${depth} deep; Ruby reads ${DEEPEST} at most`);
+  for (const [field, rule] of Object.entries(RULES)) check(field, value[field], rule);
+  return {
+    class: value.class as string,
+    wrapped: value.wrapped as string | undefined,
+    queue: (value.queue as string | null) ?? undefined,
+    jid: (value.jid as string | null) ?? undefined,
+    atMs: millisecondsOf(value.at),
+    createdAtMs: millisecondsOf(value.created_at),
+    members,
+  };
+}
+
+export interface Stamp {
+  readonly jid: string;
+  readonly queue: string;
+  readonly createdAtMs: number;
+  readonly dialect: Dialect;
+  /** `source` is the id of a job that came from Kafka. */
+  readonly about: JobAbout & { readonly source?: string };
+}
+
+/**
+ * The text that is put on a queue or into the schedule, but for `enqueued_at` (see `enqueuedText`). Our own field comes
+ * last, and the source first in it: scripts find it there.
+ */
+export function stampedText({ members }: Pick<SidekiqJob, 'members'>, stamp: Stamp): string {
+  const { jid, queue, createdAtMs, dialect, about } = stamp;
+  const stamped = new Map(members);
+  for (const name of ['at', 'enqueued_at', ABOUT]) stamped.delete(name);
+  if (isAbsent(stamped.get('retry'))) stamped.set('retry', 'true');
+  stamped.set('jid', JSON.stringify(jid));
+  stamped.set('queue', JSON.stringify(queue));
+  stamped.set('created_at', timeText(createdAtMs, dialect));
+  for (const name of ['failed_at', 'retried_at']) restamp(stamped, name, dialect);
+  if (Object.keys(about).length > 0) stamped.set(ABOUT, aboutText(about));
+  return textOf(stamped);
+}
+
+/** `text` of an object that has members. */
+export function enqueuedText(text: string, nowMs: number, dialect: Dialect): string {
+  return `{"enqueued_at":${timeText(nowMs, dialect)},${text.slice(1)}`;
+}
+
+/** As the dialect writes a time. An integral number of seconds keeps its fraction: Sidekiq 8 takes it for milliseconds. */
+export function timeText(ms: number, dialect: Dialect): string {
+  return dialect === '8' ? String(Math.round(ms)) : (ms / 1000).toFixed(6);
+}
+
+/** Reads a time of either dialect. */
+export function millisecondsOf(time: unknown): number | undefined {
+  if (typeof time !== 'number') return undefined;
+  return time < LATEST_SECONDS ? time * 1000 : time;
+}
+
+function aboutText({ source, ...rest }: Stamp['about']): string {
+  return JSON.stringify(source === undefined ? rest : { source, ...rest });
+}
+
+function restamp(members: Map<string, string>, name: string, dialect: Dialect): void {
+  const ms = millisecondsOf(JSON.parse(members.get(name) ?? 'null'));
+  if (ms !== undefined) members.set(name, timeText(ms, dialect));
+}
+
+function isAbsent(text: string | undefined): boolean {
+  return text === undefined || text === 'null';
+}
+
+function parse(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw broken(`is not JSON: ${messageOf(error)}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw broken(`is ${kindOf(value)}; allowed: an object with "class" and "args"`);
+  }
+  return value as Record<string, unknown>;
+}
+
+interface Rule {
+  readonly allowed: string;
+  readonly isNeeded?: true;
+  readonly isAllowed: (value: unknown) => boolean;
+}
+
+const time: Rule = { allowed: 'a number of seconds since the epoch', isAllowed: isTime };
+const text: Rule = { allowed: 'a text', isAllowed: isText };
+
+const RULES: Readonly<Record<string, Rule>> = {
+  class: { allowed: "a class's name", isNeeded: true, isAllowed: isText },
+  args: { allowed: 'a list', isNeeded: true, isAllowed: Array.isArray },
+  jid: text,
+  wrapped: text,
+  queue: {
+    allowed: "a name of letters, digits, '_', '-', '.' and ':'",
+    isAllowed: (value) => isText(value) && SIDEKIQ_QUEUE_NAME.test(value),
+  },
+  retry_queue: {
+    allowed: "a name of letters, digits, '_', '-', '.' and ':'",
+    isAllowed: (value) => isText(value) && SIDEKIQ_QUEUE_NAME.test(value),
+  },
+  retry: {
+    allowed: 'true, false, or a whole number from 0 on',
+    isAllowed: (value) => typeof value === 'boolean' || (Number.isSafeInteger(value) && (value as number) >= 0),
+  },
+  at: {
+    allowed: 'a number of seconds since the epoch (of milliseconds it is none)',
+    isAllowed: (value) => isTime(value) && (value as number) < LATEST_SECONDS,
+  },
+  created_at: time,
+  enqueued_at: time,
+  failed_at: time,
+  retried_at: time,
+  tags: { allowed: 'a list', isAllowed: Array.isArray },
+  retry_for: {
+    allowed: `a number of seconds up to ${LONGEST_RETRY_FOR_SECONDS}`,
+    isAllowed: (value) => isTime(value) && (value as number) <= LONGEST_RETRY_FOR_SECONDS,
+  },
+};
+
+function check(field: string, value: unknown, { allowed, isNeeded, isAllowed }: Rule): void {
+  if (value === undefined || value === null) {
+    if (isNeeded) throw new SluiceError('INVALID_MESSAGE', `the Sidekiq job has no ${field}; allowed: ${allowed}`);
+  } else if (!isAllowed(value)) {
+    const problem = `the Sidekiq job's ${field} is ${kindOf(value)}; allowed: ${allowed}`;
+    throw new SluiceError('INVALID_MESSAGE', problem);
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'an object';
+  return `the ${typeof value} ${shortened(JSON.stringify(value))}`;
+}
+
+function shortened(value: string): string {
+  return value.length <= 80 ? value : `${value.slice(0, 80)}...`;
+}
+
+function broken(problem: string): SluiceError {
+  return new SluiceError('INVALID_MESSAGE', `the Sidekiq job ${problem}`);
+}
