@@ -7,15 +7,15 @@
 import { SluiceError } from '../errors.ts';
 import type { Bounds, Committed, GroupConsumer } from '../kafka/consumer.ts';
 import { partitionKey } from '../kafka/consumer.ts';
-import { type Claim, isFenced } from '../queue/sink.ts';
+import { isFenced } from '../queue/sink.ts';
 import type { LedgerName } from '../redis/keys.ts';
 import type { CarriedRecord } from './carried.ts';
-import type { HeldPartition, KnownProgress } from './held-partition.ts';
+import type { ClaimedOutlet, HeldPartition, KnownProgress } from './held-partition.ts';
 import { type CommitMetadata, decodeMetadata, encodeMetadata } from './metadata.ts';
 import { CORRUPT, cutBelow, forgotten, type Nonsense, newerLedger, outsideLog } from './offset-sense.ts';
 import type { LossFound } from './recovery.ts';
 import { isRoutedAnew, startOf, undrained } from './rules.ts';
-import type { Shard } from './shard.ts';
+import type { Outlet, Shard } from './shard.ts';
 
 /** What Kafka knew at the time of the join. */
 export interface KafkaView {
@@ -33,10 +33,10 @@ export interface ClaimContext {
   readonly boundsNow: () => Promise<ReadonlyMap<string, Bounds>>;
   /** Unfinished, although the commit may have passed them. */
   readonly carried: readonly CarriedRecord[];
-  /** The shards that the topic can reach. */
-  readonly shards: readonly Shard[];
-  /** Every configured shard. */
-  readonly allShards: readonly Shard[];
+  /** Those that the topic can reach. */
+  readonly outlets: readonly Outlet[];
+  /** One in every configured shard. */
+  readonly allOutlets: readonly Outlet[];
 }
 
 /** What a claim found. */
@@ -62,7 +62,7 @@ export async function claimPartition(held: HeldPartition, context: ClaimContext)
   const start = startOf(committed?.offset, held.committed, bounds.low);
 
   const ledger: LedgerName = { ...held, cluster: context.view.cluster, group: context.view.group };
-  const claims = await claimAll(context.shards, ledger, generation);
+  const claims = await claimAll(context.outlets, ledger, generation);
   if ('reason' in claims) return halt(held, claims.reason);
   const enqueued = Math.max(...claims.map(({ claim }) => claim.enqueued));
   const nonsense =
@@ -94,11 +94,11 @@ const NOTHING_KNOWN: KnownProgress = { generation: 0, reached: -1, finished: [] 
 /** Rule 6. Throws when a fence does not hold any more: then the partition is claimed again. */
 async function reconcileAll(held: HeldPartition): Promise<number> {
   let removed = 0;
-  for (const { shard, claim, finished } of held.shards) {
+  for (const { shard, sink, claim, finished } of held.shards) {
     if (claim.isReconciled) continue;
-    const reply = await asked(shard, () => shard.sink.reconcile(claim, finished.ranges));
+    const reply = await asked(shard, () => sink.reconcile(claim, finished.ranges));
     if (isFenced(reply))
-      throw new SluiceError('UNFIT', `the ledger or a queue in Redis ${shard.sink.name} is ${reply.status}`);
+      throw new SluiceError('UNFIT', `the ledger or a queue in Redis ${shard.name} is ${reply.status}`);
     removed += reply.removed;
   }
   return removed;
@@ -112,10 +112,9 @@ async function passFinished(held: HeldPartition): Promise<void> {
   if (held.lowestLost !== undefined) return;
   const last = held.committed - 1;
   for (const each of held.shards.filter(({ acked }) => acked < last)) {
-    const { shard, claim, acked } = each;
-    const reply = await asked(shard, () => shard.sink.enqueue(claim, acked, { jobs: [], last }));
-    if (reply.status !== 'ok')
-      throw new SluiceError('UNFIT', `the ledger in Redis ${shard.sink.name} is ${reply.status}`);
+    const { shard, sink, claim, acked } = each;
+    const reply = await asked(shard, () => sink.enqueue(claim, acked, { jobs: [], last }));
+    if (reply.status !== 'ok') throw new SluiceError('UNFIT', `the ledger in Redis ${shard.name} is ${reply.status}`);
     each.acked = reply.enqueued;
     each.sent = reply.enqueued;
   }
@@ -142,20 +141,21 @@ function halt(held: HeldPartition, reason: string): undefined {
 }
 
 async function claimAll(
-  shards: readonly Shard[],
+  outlets: readonly Outlet[],
   { topic, partition, cluster, group }: LedgerName,
   generation: number,
-): Promise<Nonsense | { shard: Shard; claim: Claim }[]> {
+): Promise<Nonsense | ClaimedOutlet[]> {
   const ledger = { cluster, group, topic, partition };
   const claims = await Promise.all(
-    shards.map(async (shard) => ({
+    outlets.map(async ({ shard, sink }) => ({
       shard,
-      claim: await asked(shard, () => shard.sink.claim(ledger, generation)),
+      sink,
+      claim: await asked(shard, () => sink.claim(ledger, generation)),
     })),
   );
-  const good: { shard: Shard; claim: Claim }[] = [];
-  for (const { shard, claim } of claims) {
-    if (!('status' in claim)) good.push({ shard, claim });
+  const good: ClaimedOutlet[] = [];
+  for (const { claim, ...outlet } of claims) {
+    if (!('status' in claim)) good.push({ ...outlet, claim });
     else return newerLedger(generation, claim.status === 'newer' ? claim.generation : -1) ?? CORRUPT;
   }
   return good;
@@ -177,10 +177,10 @@ async function misrouted(
   known: CommitMetadata | undefined,
   start: number,
   ledger: LedgerName,
-  { fingerprint, allShards, carried }: ClaimContext,
+  { fingerprint, allOutlets, carried }: ClaimContext,
 ): Promise<string | undefined> {
   if (!isRoutedAnew(known, fingerprint)) return undefined;
-  const claims = await claimAll(allShards, ledger, known.generation);
+  const claims = await claimAll(allOutlets, ledger, known.generation);
   const isUnclear = 'reason' in claims || carried.length > 0;
   return undrained(isUnclear ? [Number.POSITIVE_INFINITY] : claims.map(({ claim }) => claim.enqueued), start);
 }

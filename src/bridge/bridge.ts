@@ -21,7 +21,7 @@ import { createTransactionalProducer } from '../kafka/transactional-producer.ts'
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ResetOrders } from '../presence/reset-orders.ts';
-import type { QueueConfig } from '../queue/config.ts';
+import type { QueueConfig, SidekiqConfig } from '../queue/config.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import type { Schemas } from '../schema/schemas.ts';
 import { type Service, within } from '../service.ts';
@@ -41,7 +41,7 @@ import type { Loss } from './recovery.ts';
 import { Settler } from './settle.ts';
 import type { Shard } from './shard.ts';
 import { openShards } from './shards.ts';
-import { planTopics } from './topic-plan.ts';
+import { type PlanContext, planTopics } from './topic-plan.ts';
 
 const COMMIT_EVERY_MS = 1_000;
 /** Commits are written once a second: to learn much sooner what is finished would cost Redis and help nobody. */
@@ -54,6 +54,7 @@ export interface BridgeConfig {
   readonly kafka: KafkaConfig;
   readonly redis: Readonly<Record<string, RedisConfig>>;
   readonly queues: Readonly<Record<string, QueueConfig>>;
+  readonly sidekiq: SidekiqConfig;
   readonly topics: Readonly<Record<string, TopicConfig>>;
 }
 
@@ -112,6 +113,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   const { buckets = BUCKETS, longJobLimits = LONG_JOB_LIMITS } = options;
   const topics = Object.keys(config.topics);
   const queues = new Set(Object.keys(config.queues));
+  const sidekiqQueues = new Set<string>();
   const stopping = new AbortController();
   const { signal } = stopping;
   const loops: Promise<void>[] = [];
@@ -135,8 +137,13 @@ export function createBridge(options: BridgeOptions): Bridge {
     admin,
   });
 
-  const shards = openShards(config, { ...common, queues: () => [...queues], onChange: gateChanged });
-  const onQueue = (queue: string) => void queues.add(queue);
+  const shards = openShards(config, {
+    ...common,
+    queues: () => ({ bullmq: [...queues], sidekiq: [...sidekiqQueues] }),
+    onChange: gateChanged,
+  });
+  const onQueue: PlanContext['onQueue'] = (queue, target) =>
+    void (target === 'sidekiq' ? sidekiqQueues : queues).add(queue);
   const plan = planTopics({ config, shards, schemas, treatment, onQueue, letters, delays, metrics, clock });
   const consumerOf = (): GroupConsumer => consumer;
   const onChange = () => {

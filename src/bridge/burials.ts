@@ -79,7 +79,7 @@ export class Burials {
 
   async #bury(held: HeldPartition, of: HeldShard, job: DeadJob): Promise<void> {
     const { letters, metrics, onFenced } = this.#options;
-    const { sink } = of.shard;
+    const { sink } = of;
     const isPresent = () => held.isReady && held.shards.includes(of);
     const report = await sink.report(of.claim, job);
     if (report === undefined || !isPresent()) return;

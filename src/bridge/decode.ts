@@ -5,6 +5,7 @@
 import { isSluiceError, messageOf } from '../errors.ts';
 import type { Event } from '../job/job.ts';
 import { firstTimestampOf, HISTORY, historyIn } from '../job/letter.ts';
+import { parseSidekiqJob } from '../job/sidekiq-job.ts';
 import type { KafkaRecord } from '../kafka/consumer.ts';
 import { decodeEnvelope } from '../schema/envelope.ts';
 import { unframe } from '../schema/framing.ts';
@@ -31,7 +32,7 @@ export const LARGEST_RECORD_BYTES = 1_048_576;
 export type Decoder = (record: KafkaRecord) => DecodedEvent | Rejection;
 
 export function createDecoder(topic: TopicConfig, schemas: Schemas): Decoder {
-  const decode = { envelope, protobuf, json }[topic.record];
+  const decode = { envelope, protobuf, json, sidekiq }[topic.record];
   return (record) => {
     const { value } = record;
     if (value === null) return { reason: 'tombstone', error: 'the record has no value (a tombstone)' };
@@ -45,9 +46,14 @@ export function createDecoder(topic: TopicConfig, schemas: Schemas): Decoder {
       const decoded = (isRebuilt(record) ? envelope : decode)(value, record, topic, schemas);
       return topic.unknownFields === 'dead-letter' && decoded.drift > 0 ? driftRejection(decoded) : decoded;
     } catch (error) {
-      return { reason: isSluiceError(error, 'SCHEMA') ? 'unroutable' : 'undecodable', error: messageOf(error) };
+      return { reason: reasonOf(error, topic), error: messageOf(error) };
     }
   };
+}
+
+function reasonOf(error: unknown, { record }: TopicConfig): RejectReason {
+  if (isSluiceError(error, 'SCHEMA')) return 'unroutable';
+  return record === 'sidekiq' && isSluiceError(error, 'INVALID_MESSAGE') ? 'invalid' : 'undecodable';
 }
 
 function driftRejection({ event, drift }: DecodedEvent): Rejection {
@@ -59,19 +65,41 @@ type Decode = (value: Buffer, record: KafkaRecord, topic: TopicConfig, schemas: 
 const envelope: Decode = (value, record, _topic, schemas) => {
   const { payload, type, ...about } = decodeEnvelope(value);
   const { json: text, drift } = schemas.codec(type).decodeToJson(payload);
-  const event: Event = { createdAt: createdAt(record), ...about, key: about.key ?? keyOf(record), type, json: text };
+  const event: Event = {
+    createdAt: createdAt(record),
+    ...about,
+    key: about.key ?? keyOf(record),
+    type,
+    json: text,
+    payload: () => payload,
+  };
   return { event: withHistory(event, record), drift };
 };
 
 const protobuf: Decode = (value, record, topic, schemas) => {
   const type = topic.message as string;
-  const { json: text, drift } = schemas.codec(type).decodeToJson(unframe(value)?.body ?? value);
-  return { event: bare(type, text, record), drift };
+  const body = unframe(value)?.body ?? value;
+  const { json: text, drift } = schemas.codec(type).decodeToJson(body);
+  return { event: { ...bare(type, text, record), payload: () => body }, drift };
 };
 
 const json: Decode = (value, record, topic, schemas) => {
   const type = topic.message as string;
-  return { event: bare(type, schemas.codec(type).canonicalJson(value.toString('utf8')), record), drift: 0 };
+  const codec = schemas.codec(type);
+  const text = codec.canonicalJson(value.toString('utf8'));
+  const payload = () => codec.encode(codec.fromJson(JSON.parse(text)));
+  return { event: { ...bare(type, text, record), payload }, drift: 0 };
+};
+
+/** Bytes that are no UTF-8 would come out as others than went in. */
+const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+const sidekiq: Decode = (value, record) => {
+  const text = STRICT_UTF8.decode(value);
+  const job = parseSidekiqJob(text);
+  const type = job.wrapped ?? job.class;
+  const { queue, atMs: runAt, createdAtMs = createdAt(record) } = job;
+  return { event: { ...bare(type, text, record), createdAt: createdAtMs, queue, runAt, sidekiq: job }, drift: 0 };
 };
 
 function bare(type: string, text: string, record: KafkaRecord): Event {

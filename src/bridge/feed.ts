@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { isSluiceError } from '../errors.ts';
+import { jobIdPrefix } from '../job/identity.ts';
 import type { BatchControl, KafkaRecord, RecordBatch } from '../kafka/consumer.ts';
 import type { Metrics } from '../metrics.ts';
 import { isFenced, type PlacedJob } from '../queue/sink.ts';
@@ -137,8 +138,8 @@ async function send(held: HeldPartition, cut: Cut, stages: Stages): Promise<Feed
 }
 
 async function sendToShard(held: HeldPartition, target: HeldShard, cut: Cut, { metrics }: Stages): Promise<FeedEnd> {
-  const { shard } = target;
-  const jobs = cut.jobs.get(shard.sink.name) ?? [];
+  const { shard, sink } = target;
+  const jobs = cut.jobs.get(shard.name) ?? [];
   const bytes = cut.bytes.get(shard) ?? 0;
   shard.sent(bytes);
   await shard.slots.take();
@@ -146,7 +147,7 @@ async function sendToShard(held: HeldPartition, target: HeldShard, cut: Cut, { m
   try {
     if (!shard.isReachable) return { kind: 'closed' };
     target.sent = cut.last;
-    const reply = await shard.sink.enqueue(target.claim, expected, { jobs, last: cut.last });
+    const reply = await sink.enqueue(target.claim, expected, { jobs, last: cut.last });
     if (reply.status === 'refused') return { kind: 'refused', queue: reply.queue, why: reply.why };
     // A reply to a claim that was made anew meanwhile says nothing about the new one.
     if (!held.shards.includes(target)) return REVOKED;
@@ -156,11 +157,9 @@ async function sendToShard(held: HeldPartition, target: HeldShard, cut: Cut, { m
     }
     target.acked = Math.max(target.acked, reply.enqueued);
     // What became no job here, letters and gaps of the log included, is settled.
-    target.finished.addExcept(
-      expected + 1,
-      cut.last + 1,
-      jobs.map(({ offset }) => offset),
-    );
+    const unfinished = sink.isTracked ? jobs.map(({ offset }) => offset) : [];
+    target.finished.addExcept(expected + 1, cut.last + 1, unfinished);
+    if (!sink.isTracked) metrics.recordsSettled.inc({ topic: held.topic, outcome: 'enqueued' }, reply.created);
     shard.enqueued(reply, textBytesOf(jobs));
     held.recovery?.enqueued(jobs, reply);
     countJobs(metrics, held.topic, jobs);
@@ -185,19 +184,20 @@ function planCut(held: HeldPartition, records: readonly KafkaRecord[], last: num
   const { decode, route, delays, metrics, clock } = stages;
   metrics.recordsRead.inc({ topic: held.topic }, records.length);
   const now = clock.now();
+  const idPrefix = jobIdPrefix(held.topic, held.generation, held.partition);
   const late: LateRecord[] = [];
-  const jobs = new Map<string, PlacedJob[]>(held.shards.map(({ shard }) => [shard.sink.name, []]));
+  const jobs = new Map<string, PlacedJob[]>(held.shards.map(({ shard }) => [shard.name, []]));
   const rejected: RejectedRecord[] = [];
   for (const record of records) {
     if (held.isFinished(record.offset) || delays.isForOthers(record)) continue;
     const decoded = decode(record);
-    const routed = 'reason' in decoded ? decoded : route(decoded.event, now);
+    const routed = 'reason' in decoded ? decoded : route(decoded.event, now, `${idPrefix}${record.offset}`);
     if ('reason' in routed) {
       rejected.push({ record, rejection: routed });
       continue;
     }
     if ('drift' in decoded && decoded.drift > 0) metrics.schemaDrift.inc({ message: routed.job.name });
-    const target = held.shards.find(({ shard }) => shard.sink.name === routed.shard);
+    const target = held.shards.find(({ shard }) => shard.name === routed.shard);
     if (target === undefined || !mayEnqueue(record.offset, target.finished)) continue;
     const dueAt = 'event' in decoded ? delays.dueOf(decoded.event, record) : undefined;
     if (dueAt !== undefined) {
@@ -208,7 +208,7 @@ function planCut(held: HeldPartition, records: readonly KafkaRecord[], last: num
   }
   const bytes = new Map(
     held.shards.map(({ shard }) => {
-      const own = jobs.get(shard.sink.name) ?? [];
+      const own = jobs.get(shard.name) ?? [];
       return [shard, shard.footprint.expected(textBytesOf(own), own.length)];
     }),
   );

@@ -1,7 +1,8 @@
 /**
  * Says which shard a record of a topic goes to (rule 5). Written beside each commit: when it differs, what was
  * enqueued and is not settled may lie where the new routing does not look.
- * A topic that reaches one shard has that shard for its fingerprint, however its queues are chosen there.
+ * A topic that reaches one shard has that shard for its fingerprint, however its queues are chosen there. BullMQ's jobs
+ * and Sidekiq's lie in different places of one shard.
  */
 import { createHash } from 'node:crypto';
 import type { QueueConfig } from '../queue/config.ts';
@@ -13,8 +14,9 @@ export function fingerprint(
   queues: Readonly<Record<string, QueueConfig>>,
 ): string {
   const routing = shards.length === 1 ? [] : [String(topic.queue), placesOf(queues)];
+  const target = topic.target === 'bullmq' ? [] : [topic.target];
   return createHash('sha256')
-    .update(JSON.stringify([shards, ...routing]))
+    .update(JSON.stringify([shards, ...routing, ...target]))
     .digest('hex')
     .slice(0, 16);
 }

@@ -52,7 +52,7 @@ export class FinishedJobs {
 
   /** A list that is not read to its end counts as one found, so that the next round comes soon. */
   async #readList(shard: Shard, queue: string, state: 'completed' | 'failed'): Promise<number> {
-    const key = `${shard.sink.name}/${queue}/${state}`;
+    const key = `${shard.name}/${queue}/${state}`;
     let found = 0;
     for (let page = 0; page < PAGES_A_ROUND; page++) {
       const since = this.#since.get(key) ?? 0;
@@ -69,7 +69,7 @@ export class FinishedJobs {
   async #readPage(shard: Shard, queue: string, state: 'completed' | 'failed', since: number) {
     let page: FinishedPage;
     try {
-      page = await shard.sink.finishedSince(queue, state, since, this.#options.clock.now());
+      page = await shard.sinks.bullmq.finishedSince(queue, state, since, this.#options.clock.now());
     } catch (error) {
       shard.failed(error);
       return undefined;
@@ -108,7 +108,7 @@ export class FinishedJobs {
     for (let at = 0; at < offsets.length; at += SETTLE_A_CALL) {
       const some = offsets.slice(at, at + SETTLE_A_CALL);
       const reply = await this.#calls.ask(target, ({ shard, claim, acked }) =>
-        shard.sink.settle(claim, acked, queue, some),
+        shard.sinks.bullmq.settle(claim, acked, queue, some),
       );
       if (reply === undefined) return undefined;
       for (const offset of reply.settled) of.finished.add(offset, offset + 1);

@@ -62,7 +62,7 @@ export class Flow {
   #mayFlow(each: HeldPartition): boolean {
     const { plan, clock, signal } = this.#options;
     if (!each.isReady || each.heldBackUntil > clock.now() || signal.aborted) return false;
-    return plan(each.topic).shards.every(({ isOpen }) => isOpen);
+    return plan(each.topic).outlets.every(({ shard }) => shard.isOpen);
   }
 
   /** What Redis has lost of the carried records is not in the log any more, or the commit has passed it. */

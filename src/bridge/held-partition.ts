@@ -7,11 +7,15 @@ import type { Claim, DeadJob } from '../queue/sink.ts';
 import { intersect, type Range, RangeSet } from './range-set.ts';
 import type { Recovery } from './recovery.ts';
 import { isFinished, offsetToCommit } from './rules.ts';
-import type { Shard } from './shard.ts';
+import type { Outlet } from './shard.ts';
+
+/** An outlet with the claim on the partition's ledger there. */
+export interface ClaimedOutlet extends Outlet {
+  readonly claim: Claim;
+}
 
 /** The partition's ledger in one shard. */
-export interface HeldShard {
-  readonly shard: Shard;
+export interface HeldShard extends Outlet {
   claim: Claim;
   /** Last offset that the shard has acknowledged. */
   acked: number;
@@ -99,14 +103,15 @@ export class HeldPartition implements TopicPartition {
   }
 
   /** Takes over what the claims and Kafka say; nothing may be done with it before `begin`. */
-  adopt(shards: readonly { shard: Shard; claim: Claim }[], committed: number, known: KnownProgress): void {
+  adopt(shards: readonly ClaimedOutlet[], committed: number, known: KnownProgress): void {
     this.dead.clear();
     const before = new Map(this.shards.map((held) => [held.shard, held.finished]));
-    this.shards = shards.map(({ shard, claim }) => {
+    this.shards = shards.map(({ shard, sink, claim }) => {
       const finished = before.get(shard) ?? new RangeSet(known.finished);
       finished.addExcept(0, committed, [...this.carried]);
       return {
         shard,
+        sink,
         claim,
         acked: claim.enqueued,
         sent: claim.enqueued,

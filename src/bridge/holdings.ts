@@ -152,17 +152,18 @@ export class Holdings {
 
   async #claimOnce(each: HeldPartition, view: KafkaView): Promise<void> {
     const { plan, consumer, shards, admin, carried } = this.#options;
-    const { shards: own, fingerprint } = plan(each.topic);
+    const { outlets, fingerprint } = plan(each.topic);
     const boundsNow = () => admin.bounds([each.topic]);
-    const allShards = [...shards.values()];
+    // A ledger is the same whoever asks for it.
+    const allOutlets = [...shards.values()].map((shard) => ({ shard, sink: shard.sinks.bullmq }));
     try {
       const context = {
         carried: await carried(each),
         consumer: consumer(),
         view,
         fingerprint,
-        shards: own,
-        allShards,
+        outlets,
+        allOutlets,
         boundsNow,
       };
       const outcome = await claimPartition(each, context);

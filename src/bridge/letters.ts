@@ -83,7 +83,7 @@ export function createLetters({ producer, origins, schemas, log, metrics, clock 
 
     async bury(of, dead, report) {
       const record = await origins.find(of, dead.offset);
-      const original = record === undefined ? rebuild(report, dead.queue, schemas) : asItWas(record);
+      const original = record === undefined ? rebuild(report, schemas) : asItWas(record);
       await send(of.topic, [deadJobLetter(of, dead, report, original)]);
     },
   };
@@ -108,8 +108,8 @@ function rejectionLetter(of: LetterOrigin, { record, rejection }: RejectedRecord
 
 function deadJobLetter(
   of: LetterOrigin,
-  { offset, queue }: DeadJob,
-  { about, name, reason, stack, attempts, createdAt, failedAt }: DeadJobReport,
+  { offset }: DeadJob,
+  { queue, about, name, reason, stack, attempts, createdAt, failedAt }: DeadJobReport,
   { headers, ...original }: OutgoingRecord,
 ): OutgoingRecord {
   const id = `${jobIdPrefix(of.topic, of.generation, of.partition)}${offset}`;

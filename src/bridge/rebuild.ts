@@ -8,9 +8,9 @@ import type { DeadJobReport } from '../queue/sink.ts';
 import { encodeEnvelope } from '../schema/envelope.ts';
 import type { Schemas } from '../schema/schemas.ts';
 
-export function rebuild(report: DeadJobReport, queue: string, schemas: Schemas): OutgoingRecord {
+export function rebuild(report: DeadJobReport, schemas: Schemas): OutgoingRecord {
   const { about, data } = report;
-  const value = envelopeOf(report, queue, schemas);
+  const value = envelopeOf(report, schemas);
   return {
     key: about.key ?? null,
     value: value ?? Buffer.from(data),
@@ -18,11 +18,7 @@ export function rebuild(report: DeadJobReport, queue: string, schemas: Schemas):
   };
 }
 
-function envelopeOf(
-  { name, data, about, createdAt }: DeadJobReport,
-  queue: string,
-  schemas: Schemas,
-): Buffer | undefined {
+function envelopeOf({ queue, name, data, about, createdAt }: DeadJobReport, schemas: Schemas): Buffer | undefined {
   try {
     const codec = schemas.codec(name);
     const payload = codec.encode(codec.fromJson(JSON.parse(data)));

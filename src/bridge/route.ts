@@ -5,8 +5,10 @@
 import { messageOf } from '../errors.ts';
 import type { Event, Job } from '../job/job.ts';
 import { placeJob, type Treatment } from '../job/place.ts';
-import type { QueueConfig } from '../queue/config.ts';
-import type { TopicConfig } from './config.ts';
+import { placeSidekiqJob } from '../job/place-sidekiq.ts';
+import { SIDEKIQ_QUEUE_NAME } from '../job/sidekiq-job.ts';
+import type { QueueConfig, SidekiqConfig } from '../queue/config.ts';
+import type { NameRule, TopicConfig } from './config.ts';
 import type { Rejection } from './decode.ts';
 
 export interface Routed {
@@ -15,9 +17,11 @@ export interface Routed {
   readonly job: Job;
 }
 
-export type Router = (event: Event, now: number) => Routed | Rejection;
+/** `id`: of the job that the record becomes. */
+export type Router = (event: Event, now: number, id: string) => Routed | Rejection;
 
 export interface Routing {
+  readonly sidekiq: SidekiqConfig;
   readonly queues: Readonly<Record<string, QueueConfig>>;
   /** What the known workers say, by message type. */
   readonly treatment: (type: string) => Treatment | undefined;
@@ -27,10 +31,30 @@ const DEFAULT_REDIS = 'main';
 /** BullMQ refuses ':' in names; the rest keeps keys readable. */
 const QUEUE_NAME = /^[^:{}\s\p{Cc}]{1,200}$/u;
 
-export function createRouter(topic: TopicConfig, reachable: readonly string[], routing: Routing): Router {
+export function createRouter(topic: TopicConfig, routing: Routing): Router {
+  return topic.target === 'sidekiq' ? sidekiqRouter(topic, routing) : bullRouter(topic, routing);
+}
+
+function sidekiqRouter(topic: TopicConfig, { sidekiq: { redis: shard, dialect } }: Routing): Router {
+  const isTracked = topic.settle === 'acknowledged';
+  return (event, now, id) => {
+    const queue = ruled('queue', topic.queue, event);
+    if (typeof queue === 'object') return queue;
+    const name = event.sidekiq?.class ?? ruled('class', topic.class, event) ?? '';
+    if (typeof name === 'object') return name;
+    if (name === '') return unroutable(`no class runs ${event.type}`);
+    const place = { id, isTracked, queue, class: name, arguments: topic.arguments, dialect, now };
+    const job = placeSidekiqJob(event, place);
+    if (SIDEKIQ_QUEUE_NAME.test(job.queue)) return { shard, job };
+    return unroutable(`"${job.queue}" is no Sidekiq queue: up to 200 letters, digits, '_', '-', '.' and ':'`);
+  };
+}
+
+function bullRouter(topic: TopicConfig, routing: Routing): Router {
+  const reachable = reachableShards(topic, routing);
   return (event, now) => {
     const definition = routing.treatment(event.type);
-    const queue = ruledQueue(topic, event);
+    const queue = ruled('queue', topic.queue, event);
     if (typeof queue === 'object') return queue;
     if (queue === undefined && !event.queue && definition === undefined) {
       return unroutable(`no worker runs ${event.type}, and neither the record nor its topic names a queue`);
@@ -46,15 +70,15 @@ export function createRouter(topic: TopicConfig, reachable: readonly string[], r
   };
 }
 
-function ruledQueue({ queue }: TopicConfig, event: Event): string | undefined | Rejection {
-  if (typeof queue !== 'function') return queue;
+function ruled(what: string, rule: NameRule | undefined, event: Event): string | undefined | Rejection {
+  if (typeof rule !== 'function') return rule;
   try {
-    const name: unknown = queue(event);
+    const name: unknown = rule(event);
     return typeof name === 'string'
       ? name
-      : unroutable(`the topic's queue rule answered ${typeof name} instead of a name`);
+      : unroutable(`the topic's ${what} rule answered ${typeof name} instead of a name`);
   } catch (error) {
-    return unroutable(`the topic's queue rule failed: ${messageOf(error)}`);
+    return unroutable(`the topic's ${what} rule failed: ${messageOf(error)}`);
   }
 }
 
@@ -70,7 +94,11 @@ export function shardOf(queue: string, queues: Readonly<Record<string, QueueConf
  * The shards that a topic's records can reach: those of the queues that it names. A topic that leaves the queue to
  * records and workers can reach every queue that is known, and `main` for the others.
  */
-export function reachableShards(topic: TopicConfig, queues: Readonly<Record<string, QueueConfig>>): readonly string[] {
+export function reachableShards(
+  topic: TopicConfig,
+  { queues, sidekiq }: Pick<Routing, 'queues' | 'sidekiq'>,
+): readonly string[] {
+  if (topic.target === 'sidekiq') return [sidekiq.redis];
   if (topic.queues !== undefined) return unique(topic.queues.map((queue) => shardOf(queue, queues)));
   if (typeof topic.queue === 'string') return [shardOf(topic.queue, queues)];
   return unique([DEFAULT_REDIS, ...Object.values(queues).map(({ redis }) => redis)]);

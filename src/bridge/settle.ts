@@ -29,7 +29,7 @@ const INSPECT_EVERY_MS = 1_000;
 
 export interface SettlerOptions extends LedgerCallsOptions {
   readonly shards: ReadonlyMap<string, Shard>;
-  /** Queues that may hold jobs of ours. */
+  /** BullMQ queues that may hold jobs of ours. */
   readonly queues: Set<string>;
   readonly burials: Burials;
   readonly clock: Clock;
@@ -84,11 +84,10 @@ export class Settler {
   }
 
   async #count(target: Target, from: number, blocks: number): Promise<{ end: number; found: number } | undefined> {
-    const reply = await this.#calls.ask(target, ({ shard, claim, acked }) =>
-      shard.sink.count(claim, acked, from, blocks),
-    );
+    const reply = await this.#calls.ask(target, ({ sink, claim, acked }) => sink.count(claim, acked, from, blocks));
     if (reply === undefined) return undefined;
-    for (const queue of reply.queues) this.#options.queues.add(queue);
+    if (target.of.sink === target.of.shard.sinks.bullmq)
+      for (const queue of reply.queues) this.#options.queues.add(queue);
     let found = this.#concludeCount(target, reply);
     for (const run of changedRuns(target.of, reply.blocks).slice(0, LIST_BLOCKS))
       found += await this.#list(target, run);
@@ -110,9 +109,7 @@ export class Settler {
 
   async #list(target: Target, { start, unsettled }: Block): Promise<number> {
     const budget = Math.max(1, unsettled);
-    const reply = await this.#calls.ask(target, ({ shard, claim, acked }) =>
-      shard.sink.list(claim, acked, start, budget),
-    );
+    const reply = await this.#calls.ask(target, ({ sink, claim, acked }) => sink.list(claim, acked, start, budget));
     if (reply === undefined) return 0;
     const found = conclude(target.of, reply);
     this.#calls.tellSettled(target.held, 'completed', found);
@@ -140,8 +137,8 @@ export class Settler {
   async #inspect(target: Target): Promise<{ settled: number; left: number }> {
     const { held, of } = target;
     const from = Math.max(of.looked, of.finished.nextMissing(0));
-    const reply = await this.#calls.ask(target, ({ shard, claim, acked }) =>
-      shard.sink.inspect(claim, acked, from, INSPECT_JOBS),
+    const reply = await this.#calls.ask(target, ({ sink, claim, acked }) =>
+      sink.inspect(claim, acked, from, INSPECT_JOBS),
     );
     if (reply === undefined) return { settled: 0, left: 0 };
     conclude(of, reply);

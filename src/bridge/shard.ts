@@ -1,5 +1,5 @@
 /**
- * One Redis as the bridge sees it: the sink, the gate in front of it, and the two batches that may be under way.
+ * One Redis as the bridge sees it: the sinks, the gate in front of it, and the two batches that may be under way.
  * Readings come with every answer and from a sampler in between. A Redis that refuses or does not answer closes
  * the gate; nothing here throws for it.
  */
@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import type { Sink } from '../queue/sink.ts';
+import type { Sink, Sinks } from '../queue/sink.ts';
 import type { GateConfig } from '../redis/config.ts';
 import type { Service } from '../service.ts';
 import { Footprint } from './footprint.ts';
@@ -27,19 +27,28 @@ const FIRST_SAMPLE_MS = 2_000;
 const ROOM_BYTES = 2_097_152;
 const ROOM_SHARE = 0.02;
 
+/** Queues by the library that they are of: two of one name are two queues. */
+export type QueueNames = Readonly<Record<'bullmq' | 'sidekiq', readonly string[]>>;
+
 export interface ShardOptions {
-  readonly sink: Sink;
+  readonly sinks: Sinks;
   readonly gate: GateConfig;
   /** Queues whose depth the gate watches. */
-  readonly queues: () => readonly string[];
+  readonly queues: () => QueueNames;
   readonly onChange: (shard: Shard) => void;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
 
-export class Shard implements Service {
+/** The queues of one library in one shard. */
+export interface Outlet {
+  readonly shard: Shard;
   readonly sink: Sink;
+}
+
+export class Shard implements Service {
+  readonly sinks: Sinks;
   readonly slots = new Slots(BATCHES_IN_FLIGHT);
   readonly footprint = new Footprint();
   #state: GateState = { isOpen: false, cause: 'redis-away' };
@@ -55,9 +64,13 @@ export class Shard implements Service {
   readonly #stopping = new AbortController();
 
   constructor(options: ShardOptions) {
-    this.sink = options.sink;
+    this.sinks = options.sinks;
     this.#options = options;
     this.#since = options.clock.now();
+  }
+
+  get name(): string {
+    return this.sinks.name;
   }
 
   get isOpen(): boolean {
@@ -72,7 +85,7 @@ export class Shard implements Service {
   /** What status and dashboard show. */
   get view() {
     return {
-      redis: this.sink.name,
+      redis: this.name,
       isOpen: this.#state.isOpen,
       cause: this.#state.cause,
       since: this.#since,
@@ -91,7 +104,7 @@ export class Shard implements Service {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
-    await this.sink.close();
+    await this.sinks.close();
   }
 
   /** Whether a batch of this size fits below the threshold; closes the gate when it does not. */
@@ -116,14 +129,14 @@ export class Shard implements Service {
   /** The reading that came with the answer to a batch. */
   enqueued(reply: { usedBytes: number; depth: number; created: number }, textBytes: number): void {
     this.footprint.learn(reply.usedBytes - this.#usedBytes, textBytes, reply.created);
-    this.#options.metrics.bytesPerJob.set({ redis: this.sink.name }, this.footprint.bytesPerJob);
+    this.#options.metrics.bytesPerJob.set({ redis: this.name }, this.footprint.bytesPerJob);
     this.read(reply.usedBytes, reply.depth);
   }
 
   read(usedBytes: number, depth = this.#depth): void {
     this.#usedBytes = usedBytes;
     this.#depth = depth;
-    this.#options.metrics.redisUsedBytes.set({ redis: this.sink.name }, usedBytes);
+    this.#options.metrics.redisUsedBytes.set({ redis: this.name }, usedBytes);
     if (this.#limits === undefined) return;
     this.#become(decide(this.#state, { usedBytes, inFlightBytes: this.#inFlightBytes, depth }, this.#limits));
   }
@@ -141,7 +154,7 @@ export class Shard implements Service {
     this.#state = next;
     if (!isChange) return;
     this.#since = clock.now();
-    const redis = this.sink.name;
+    const redis = this.name;
     metrics.gateOpen.set({ redis }, next.isOpen ? 1 : 0);
     metrics.gateChanges.inc({ redis, to: next.isOpen ? 'open' : 'closed', cause: next.cause });
     log.info({ ...this.view, since: undefined, reason }, next.isOpen ? 'gate opened' : 'gate closed');
@@ -172,17 +185,16 @@ export class Shard implements Service {
   /** It was away when the bridge started, or was changed since: the gate stays closed until it is mended. */
   #unfit(error: unknown): void {
     const reason = messageOf(error);
-    if (reason !== this.#unfitFor)
-      this.#options.log.error({ redis: this.sink.name, reason }, 'this redis cannot be used');
+    if (reason !== this.#unfitFor) this.#options.log.error({ redis: this.name, reason }, 'this redis cannot be used');
     this.#unfitFor = reason;
     this.#become(closed(this.#state, 'redis-refuses'), reason);
   }
 
   async #sample(): Promise<void> {
     try {
-      const memory = await this.sink.memory();
-      requireFit(this.sink.name, memory.evictionPolicy, memory.version);
-      this.#limits = thresholds(this.sink.name, this.#options.gate, memory.maxBytes, memory.systemBytes);
+      const memory = await this.sinks.memory();
+      requireFit(this.name, memory.evictionPolicy, memory.version);
+      this.#limits = thresholds(this.name, this.#options.gate, memory.maxBytes, memory.systemBytes);
       this.#unfitFor = '';
       const depth = Number.isFinite(this.#limits.closeAtDepth) ? await this.#deepest() : 0;
       this.read(memory.usedBytes, depth);
@@ -193,7 +205,9 @@ export class Shard implements Service {
   }
 
   async #deepest(): Promise<number> {
-    return Math.max(0, ...(await this.sink.depths(this.#options.queues())).values());
+    const { bullmq, sidekiq } = this.#options.queues();
+    const depths = [await this.sinks.bullmq.depths(bullmq), await this.sinks.sidekiq.enqueued.depths(sidekiq)];
+    return Math.max(0, ...depths.flatMap((each) => [...each.values()]));
   }
 }
 

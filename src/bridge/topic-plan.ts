@@ -1,17 +1,17 @@
-/** What is settled about each topic before its first record: its stages, the shards that it can reach, its fingerprint. */
+/** What is settled about each topic before its first record: its stages, the outlets that it can reach, its fingerprint. */
 import type { Treatment } from '../job/place.ts';
-import type { QueueConfig } from '../queue/config.ts';
+import type { QueueConfig, SidekiqConfig } from '../queue/config.ts';
 import type { Schemas } from '../schema/schemas.ts';
 import type { TopicConfig } from './config.ts';
 import { createDecoder } from './decode.ts';
 import type { Stages } from './feed.ts';
 import { fingerprint } from './fingerprint.ts';
 import { createRouter, reachableShards } from './route.ts';
-import type { Shard } from './shard.ts';
+import type { Outlet, Shard } from './shard.ts';
 
 export interface TopicPlan {
   readonly stages: Stages;
-  readonly shards: readonly Shard[];
+  readonly outlets: readonly Outlet[];
   readonly fingerprint: string;
 }
 
@@ -19,12 +19,13 @@ export interface PlanContext extends Omit<Stages, 'decode' | 'route'> {
   readonly config: {
     readonly topics: Readonly<Record<string, TopicConfig>>;
     readonly queues: Readonly<Record<string, QueueConfig>>;
+    readonly sidekiq: SidekiqConfig;
   };
   readonly shards: ReadonlyMap<string, Shard>;
   readonly schemas: Schemas;
   readonly treatment: (type: string) => Treatment | undefined;
   /** Called for the queue of every job. */
-  readonly onQueue: (queue: string) => void;
+  readonly onQueue: (queue: string, target: TopicConfig['target']) => void;
 }
 
 /** By topic. */
@@ -37,16 +38,28 @@ export function planTopics(context: PlanContext): (topic: string) => TopicPlan {
 
 function plan(settings: TopicConfig, context: PlanContext): TopicPlan {
   const { config, shards, schemas, treatment, onQueue, letters, delays, metrics, clock } = context;
-  const reachable = reachableShards(settings, config.queues);
-  const router = createRouter(settings, reachable, { queues: config.queues, treatment });
-  const route: Stages['route'] = (event, now) => {
-    const routed = router(event, now);
-    if ('job' in routed) onQueue(routed.job.queue);
+  const reachable = reachableShards(settings, config);
+  const router = createRouter(settings, { ...config, treatment });
+  const route: Stages['route'] = (event, now, id) => {
+    const routed = router(event, now, id);
+    if ('job' in routed) onQueue(routed.job.queue, settings.target);
     return routed;
   };
   return {
-    stages: { decode: createDecoder(settings, schemas), route, letters, delays, metrics, clock },
-    shards: reachable.map((name) => shards.get(name) as Shard),
+    stages: {
+      decode: createDecoder(settings, schemas),
+      route,
+      letters,
+      delays,
+      metrics,
+      clock,
+    },
+    outlets: reachable.map((name) => outletOf(shards.get(name) as Shard, settings)),
     fingerprint: fingerprint(settings, reachable, config.queues),
   };
+}
+
+function outletOf(shard: Shard, { target, settle }: TopicConfig): Outlet {
+  const { bullmq, sidekiq } = shard.sinks;
+  return { shard, sink: target === 'sidekiq' ? sidekiq[settle] : bullmq };
 }

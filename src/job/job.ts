@@ -3,13 +3,18 @@
  * on a queue. Both are plain data.
  */
 import type { Backoff } from '../backoff.ts';
+import type { SidekiqJob } from './sidekiq-job.ts';
 
 /** A decoded record. */
 export interface Event {
-  /** Full name of the message type. */
+  /** Full name of the message type; of a Sidekiq job, its class (of an ActiveJob wrapper, the class in it). */
   readonly type: string;
-  /** The message as proto3 JSON text: what a worker finds on the queue. */
+  /** The message as proto3 JSON text: what a worker finds on the queue. Of a Sidekiq job, the job as it came. */
   readonly json: string;
+  /** The message in its binary form. */
+  readonly payload?: (() => Uint8Array) | undefined;
+  /** What the record is, if it is a Sidekiq job. */
+  readonly sidekiq?: SidekiqJob | undefined;
   /** The event's identity, if its producer gave one. */
   readonly id?: string | undefined;
   readonly key?: string | undefined;
@@ -36,9 +41,9 @@ export interface JobAbout {
 /** An event with its place: ready for a queue. */
 export interface Job {
   readonly queue: string;
-  /** Full name of the message type; the queue library's job name. */
+  /** Full name of the message type, or class; BullMQ's job name. */
   readonly name: string;
-  /** proto3 JSON text. */
+  /** proto3 JSON text; for Sidekiq, the whole job but for the time at which it is enqueued. */
   readonly data: string;
   readonly attempts: number;
   readonly backoff: Backoff;

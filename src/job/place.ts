@@ -35,7 +35,7 @@ export function placeJob(event: Event, definition: Treatment | undefined, queue:
   };
 }
 
-function aboutOf({ key, id, headers }: Event): JobAbout {
+export function aboutOf({ key, id, headers }: Event): JobAbout {
   return {
     ...(key !== undefined && key !== '' && { key }),
     ...(id !== undefined && id !== '' && { id }),

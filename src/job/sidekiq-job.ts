@@ -4,6 +4,7 @@
  *
  * Source of the rules: Sidekiq's job_util.rb, job_retry.rb and api.rb, 6.4 to 8.1.
  */
+import { createHash } from 'node:crypto';
 import { messageOf, SluiceError } from '../errors.ts';
 import type { JobAbout } from './job.ts';
 import { type Members, objectText, textOf } from './json-members.ts';
@@ -54,13 +55,18 @@ export function parseSidekiqJob(text: string): SidekiqJob {
   };
 }
 
+/**
+ * What rides in a job's `sl`. Of a job that came from Kafka, its id: under `source` when the bridge waits for its end, under
+ * `from` when it does not, or does not any more.
+ */
+export type SidekiqAbout = JobAbout & { readonly source?: string; readonly from?: string };
+
 export interface Stamp {
   readonly jid: string;
   readonly queue: string;
   readonly createdAtMs: number;
   readonly dialect: Dialect;
-  /** `source` is the id of a job that came from Kafka. */
-  readonly about: JobAbout & { readonly source?: string };
+  readonly about: SidekiqAbout;
 }
 
 /**
@@ -80,6 +86,11 @@ export function stampedText({ members }: Pick<SidekiqJob, 'members'>, stamp: Sta
   return textOf(stamped);
 }
 
+/** The jid of a job that brings none: 24 hex characters, the same whenever the job of this id is made. */
+export function jidOf(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, 24);
+}
+
 /** `text` of an object that has members. */
 export function enqueuedText(text: string, nowMs: number, dialect: Dialect): string {
   return `{"enqueued_at":${timeText(nowMs, dialect)},${text.slice(1)}`;
@@ -96,8 +107,8 @@ export function millisecondsOf(time: unknown): number | undefined {
   return time < LATEST_SECONDS ? time * 1000 : time;
 }
 
-function aboutText({ source, ...rest }: Stamp['about']): string {
-  return JSON.stringify(source === undefined ? rest : { source, ...rest });
+function aboutText({ source, from, ...rest }: SidekiqAbout): string {
+  return JSON.stringify({ source, from, ...rest });
 }
 
 function restamp(members: Map<string, string>, name: string, dialect: Dialect): void {

@@ -1,6 +1,6 @@
 /**
- * The sink: what a bridge can do to the queues of one shard (what one Redis script can reach). Every call but
- * `claim` is fenced by the ledger: Redis checks, in the script that acts, that the claim still holds, and answers
+ * The sink: what a bridge can do to the queues of one library in one shard (what one Redis script can reach). Every call
+ * but `claim` is fenced by the ledger: Redis checks, in the script that acts, that the claim still holds, and answers
  * with a status instead of acting when it does not. A rejected promise says nothing about what became of the call.
  */
 import type { Job, JobAbout } from '../job/job.ts';
@@ -132,6 +132,7 @@ export interface FinishedPage {
 
 /** What a letter tells about a dead job. */
 export interface DeadJobReport {
+  readonly queue: string;
   readonly name: string;
   readonly data: string;
   readonly about: JobAbout;
@@ -152,11 +153,19 @@ export interface MemoryReading {
   readonly version: string;
 }
 
-export interface Sink {
-  /** Name of the shard: the configured Redis. */
-  readonly name: string;
+/** The part that knows no queue: the ledger itself. */
+export interface Ledger {
   /** `newer`: the ledger is of a later generation than the caller knows. An earlier one is forgotten. */
   claim(ledger: LedgerName, generation: number): Promise<Claim | Unclaimed>;
+  /** Counts about `budget` blocks from the offset `from` (rounded down to a block) upwards; looks at no job. */
+  count(claim: Claim, expected: number, from: number, budget: number): Promise<Counted | Fenced>;
+  /** Lists what is unsettled among about `budget` jobs from the offset `from` upwards; looks at no job. */
+  list(claim: Claim, expected: number, from: number, budget: number): Promise<Listed | Fenced>;
+}
+
+export interface Sink extends Ledger {
+  /** Whether the ledger keeps a job's offset until the job is finished; otherwise to be enqueued is to be finished. */
+  readonly isTracked: boolean;
   /** `expected`: the offset that the caller believes the ledger to stand at, at least. */
   enqueue(claim: Claim, expected: number, batch: Batch): Promise<Enqueued | Refused | Fenced>;
   /**
@@ -167,23 +176,32 @@ export interface Sink {
     claim: Claim,
     finished: readonly Range[],
   ): Promise<{ readonly status: 'ok'; readonly removed: number } | Fenced>;
-  /** Counts about `budget` blocks from the offset `from` (rounded down to a block) upwards; looks at no job. */
-  count(claim: Claim, expected: number, from: number, budget: number): Promise<Counted | Fenced>;
-  /** Lists what is unsettled among about `budget` jobs from the offset `from` upwards; looks at no job. */
-  list(claim: Claim, expected: number, from: number, budget: number): Promise<Listed | Fenced>;
   /** As `list`, and looks at each of the jobs: those that are completed or gone are settled. */
   inspect(claim: Claim, expected: number, from: number, budget: number): Promise<Inspected | Fenced>;
+  /** What became of a dead job; undefined when it is not there any more. */
+  report(claim: Claim, dead: DeadJob): Promise<DeadJobReport | undefined>;
+  /** Settles a dead job whose letter is written; false when it lives again. */
+  bury(claim: Claim, expected: number, dead: DeadJob): Promise<boolean | Fenced>;
+  /** Jobs waiting, by queue. */
+  depths(queues: readonly string[]): Promise<ReadonlyMap<string, number>>;
+}
+
+/** BullMQ's queues list what their workers have finished. */
+export interface BullSink extends Sink {
   /** Settles those of a queue's jobs that are completed indeed. */
   settle(claim: Claim, expected: number, queue: string, offsets: readonly number[]): Promise<Settled | Fenced>;
   /** Ids that a queue lists as completed or failed, from a place that an earlier page gave; 0 is the beginning. */
   finishedSince(queue: string, state: 'completed' | 'failed', since: number, now: number): Promise<FinishedPage>;
-  /** What became of a dead job; undefined when it is not there any more. */
-  report(claim: Claim, dead: DeadJob): Promise<DeadJobReport | undefined>;
-  /** Removes a dead job whose letter is written; false when it lives again. */
-  bury(claim: Claim, expected: number, dead: DeadJob): Promise<boolean | Fenced>;
+}
+
+/** All that a bridge does to one Redis. */
+export interface Sinks {
+  /** Name of the shard: the configured Redis. */
+  readonly name: string;
+  readonly bullmq: BullSink;
+  /** By what finishes a record. */
+  readonly sidekiq: Readonly<Record<'enqueued' | 'acknowledged', Sink>>;
   memory(): Promise<MemoryReading>;
-  /** Jobs waiting, by queue. */
-  depths(queues: readonly string[]): Promise<ReadonlyMap<string, number>>;
   close(): Promise<void>;
 }
 

@@ -18,7 +18,9 @@ export interface LedgerName {
 /**
  * Base of the ledger's keys: the hash {owner, enqueued, reconciled} itself, `:c` the sorted set of chunks that
  * hold unsettled offsets (members `<chunk>:<queue>`, score the chunk), `:u:<chunk>:<queue>` a chunk's offsets mod 512,
- * `:d` the chunks in which Sluice's hosts have finished something since the bridge last asked.
+ * `:d` the chunks in which Sluice's hosts have finished something since the bridge last asked. Of Sidekiq's jobs, whose
+ * offsets lie under the one name `sidekiq` whatever their queues: `:x` a hash of those that have died, offset to the
+ * job's JSON, and `:m` a set of those that were put back or are to be tried again since the bridge last looked for lost ones.
  */
 export function ledgerKey(name: LedgerName, tag = ''): string {
   const root = tag === '' ? ROOT : `${ROOT}:{${tag}}`;

@@ -23,8 +23,7 @@ let sink: Sink;
 beforeAll(async () => {
   server = await startRedis();
   redis = connect('test', server, 'command', silentLog);
-  const ledgers = connect('test', server, 'command', silentLog);
-  sink = createBullSink({ name: 'test', redis: ledgers, prefix: 'bull', adder: leanAdder() });
+  sink = createBullSink({ name: 'test', redis, prefix: 'bull', adder: leanAdder() });
 });
 
 beforeEach(async () => {
@@ -32,7 +31,6 @@ beforeEach(async () => {
 });
 
 afterAll(async () => {
-  await sink.close();
   await disconnect(redis);
   await server.stop();
 });
@@ -40,7 +38,7 @@ afterAll(async () => {
 /** Claims a partition whose every record is finished, those aside that are carried, and whose log ends at 100. */
 async function claim(...carried: number[]) {
   const held = new HeldPartition(PLACE, 1);
-  const shards = [{ sink, failed: () => {} } as unknown as Shard];
+  const outlets = [{ sink, shard: { name: 'main', failed: () => {} } as unknown as Shard }];
   const metadata = encodeMetadata(END, { generation: 0, reached: END - 1, finished: [], fingerprint: 'f' });
   const bounds = new Map([['t/0', { low: 0, high: END }]]);
   const outcome = await claimPartition(held, {
@@ -52,8 +50,8 @@ async function claim(...carried: number[]) {
       generation: 0,
       record: { offset, key: null, value: Buffer.from(''), headers: {}, timestamp: 0 },
     })),
-    shards,
-    allShards: shards,
+    outlets,
+    allOutlets: outlets,
   });
   return { held, loss: outcome?.loss };
 }

@@ -39,6 +39,7 @@ it("lets an envelope's own id win", () => {
 });
 
 const REPORT = {
+  queue: 'mail',
   name: TYPE,
   data: '{"url":"https://x/1"}',
   about: { key: 'user-1', id: 'e-9', headers: { trace: 't', 'sluice.replayed': '2' } },
@@ -50,7 +51,7 @@ const REPORT = {
 };
 
 it.each(['envelope', 'protobuf', 'json'] as const)('reads a rebuilt record in a topic of %s', (record) => {
-  const { key, value, headers = {} } = rebuild(REPORT, 'mail', schemas);
+  const { key, value, headers = {} } = rebuild(REPORT, schemas);
   expect([key, headers]).toEqual(['user-1', { trace: 't', 'sluice.replayed': '2', 'sluice.rebuilt': 'true' }]);
   const event = decoded(record, value as Buffer, headers);
   expect(event).toMatchObject({ type: TYPE, id: 'e-9', key: 'user-1', queue: 'mail', createdAt: 1_700_000_000_000 });
@@ -59,7 +60,7 @@ it.each(['envelope', 'protobuf', 'json'] as const)('reads a rebuilt record in a 
 
 it('keeps data that fits no type as it is', () => {
   for (const change of [{ data: '{"nope":1}' }, { data: 'not JSON' }, { name: 'acme.Unknown' }]) {
-    const { value, headers } = rebuild({ ...REPORT, ...change }, 'mail', schemas);
+    const { value, headers } = rebuild({ ...REPORT, ...change }, schemas);
     expect(String(value)).toBe(change.data ?? REPORT.data);
     expect(headers?.['sluice.rebuilt']).toBe('data');
   }

@@ -7,7 +7,7 @@ import { systemClock } from '../../src/clock.ts';
 import type { KafkaRecord } from '../../src/kafka/consumer.ts';
 import { silentLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
-import type { Claim, Sink } from '../../src/queue/sink.ts';
+import type { Claim, Sink, Sinks } from '../../src/queue/sink.ts';
 
 const metrics = createMetrics();
 const CUT = 500;
@@ -21,19 +21,28 @@ function claimOf(token: string): Claim {
 async function openShard() {
   const batches: { token: string; expected: number; last: number }[] = [];
   const sink: Partial<Sink> = {
-    name: 'main',
+    isTracked: true,
     async enqueue({ token }, expected, { last }) {
       batches.push({ token, expected, last });
       return { status: 'ok', enqueued: last, usedBytes: 0, created: 0, existed: 0, depth: 0 };
     },
+  };
+  const sinks: Partial<Sinks> = {
+    name: 'main',
     memory: async () => ({ usedBytes: 0, maxBytes: 2 ** 30, systemBytes: 2 ** 32, evictionPolicy: '', version: '7.2' }),
     close: async () => {},
   };
   const gate = { closeAt: '75%', openAt: '65%' };
   const base = { log: silentLog, metrics, clock: systemClock };
-  const shard = new Shard({ ...base, sink: sink as Sink, gate, queues: () => [], onChange: () => {} });
+  const shard = new Shard({
+    ...base,
+    sinks: sinks as Sinks,
+    gate,
+    queues: () => ({ bullmq: [], sidekiq: [] }),
+    onChange: () => {},
+  });
   await shard.start();
-  return { shard, batches };
+  return { outlet: { shard, sink: sink as Sink }, batches };
 }
 
 function recordAt(offset: number): KafkaRecord {
@@ -41,10 +50,10 @@ function recordAt(offset: number): KafkaRecord {
 }
 
 it('sends nothing of a batch under a claim that was made anew while a letter was written (rule 8)', async () => {
-  const { shard, batches } = await openShard();
+  const { outlet, batches } = await openShard();
   const held = new HeldPartition({ topic: 't', partition: 0 }, 1);
   const claimed = (token: string) => {
-    held.adopt([{ shard, claim: claimOf(token) }], 0, { generation: 0, reached: -1, finished: [] });
+    held.adopt([{ ...outlet, claim: claimOf(token) }], 0, { generation: 0, reached: -1, finished: [] });
     held.begin();
   };
   claimed('first');
@@ -70,7 +79,7 @@ it('sends nothing of a batch under a claim that was made anew while a letter was
       },
     },
   );
-  await shard.stop();
+  await outlet.shard.stop();
 
   expect(end.kind).toBe('revoked');
   expect(batches).toEqual([{ token: 'first', expected: -1, last: CUT - 1 }]);

@@ -25,13 +25,13 @@ function setUp() {
       isReconciled: true,
     }),
   };
-  const shard = { sink, failed: () => {} } as unknown as Shard;
+  const shard = { name: 'main', sinks: { bullmq: sink }, failed: () => {} } as unknown as Shard;
   const options: HoldingsOptions = {
     groupId: 'g',
     topics: ['t'],
     admin: { clusterId: async () => 'c', committed, bounds: async () => bounds } as unknown as KafkaAdmin,
     consumer: () => ({ commit: async () => {} }) as unknown as GroupConsumer,
-    plan: () => ({ shards: [shard], fingerprint: 'f' }) as unknown as TopicPlan,
+    plan: () => ({ outlets: [{ shard, sink }], fingerprint: 'f' }) as unknown as TopicPlan,
     shards: new Map([['main', shard]]),
     carried: async () => [],
     onChange: () => {},

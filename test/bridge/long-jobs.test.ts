@@ -6,6 +6,7 @@ import type { Shard } from '../../src/bridge/shard.ts';
 import type { KafkaAdmin, KafkaRecord, RecordReader } from '../../src/kafka/consumer.ts';
 import { silentLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import type { Sink } from '../../src/queue/sink.ts';
 
 const HOUR = 3_600_000;
 const RETENTION = 168 * HOUR;
@@ -22,10 +23,10 @@ function setUp() {
     isReconciled: true,
   };
   const held = new HeldPartition({ topic: 't', partition: 0 }, 1);
-  const shard = { sink: { name: 'main' } } as Shard;
+  const outlet = { shard: { name: 'main' } as Shard, sink: { isTracked: true } as Sink };
   /** As after a loss of the claim: nothing of the log is known to be a job any more. */
   const claimAnew = () => {
-    held.adopt([{ shard, claim }], START, { generation: 0, reached: START - 1, finished: [] });
+    held.adopt([{ ...outlet, claim }], START, { generation: 0, reached: START - 1, finished: [] });
     held.begin();
   };
   claimAnew();

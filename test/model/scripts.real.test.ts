@@ -36,12 +36,10 @@ let sink: Sink;
 beforeAll(async () => {
   server = await startRedis();
   redis = connect('test', server, 'command', silentLog);
-  const own = connect('test', server, 'command', silentLog);
-  sink = createBullSink({ name: 'test', redis: own, prefix: 'bull', adder: leanAdder() });
+  sink = createBullSink({ name: 'test', redis, prefix: 'bull', adder: leanAdder() });
 });
 
 afterAll(async () => {
-  await sink.close();
   await disconnect(redis);
   await server.stop();
 });

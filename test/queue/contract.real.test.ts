@@ -87,7 +87,7 @@ describe.each([
 
   it('adds a job once, also when the batch comes again or the ledger has been lost', async () => {
     await redis.flushall();
-    const { sink, claim } = await openSink(adder());
+    const { sink, claim, close } = await openSink(adder());
     const batch = {
       jobs: [
         { offset: 0, job: job() },
@@ -100,12 +100,12 @@ describe.each([
     await redis.hdel('sluice:ledger:c:g:t:0', 'enqueued');
     expect(await sink.enqueue(claim, -1, batch)).toMatchObject({ status: 'ok', created: 0, existed: 2 });
     expect(await redis.llen('bull:mail:wait')).toBe(2);
-    await sink.close();
+    await close();
   });
 
   it('writes nothing at maxmemory, not even the ledger', async () => {
     await redis.flushall();
-    const { sink, claim } = await openSink(adder());
+    const { sink, claim, close } = await openSink(adder());
     await redis.config('SET', 'maxmemory', '1mb');
     await expect(sink.enqueue(claim, -1, { jobs: [{ offset: 0, job: job() }], last: 0 })).rejects.toMatchObject({
       code: 'REDIS_REFUSES',
@@ -113,25 +113,25 @@ describe.each([
     await redis.config('SET', 'maxmemory', '0');
     expect(await redis.keys('bull:*')).toEqual([]);
     expect(await redis.hget('sluice:ledger:c:g:t:0', 'enqueued')).toBeNull();
-    await sink.close();
+    await close();
   });
 
   it('goes on after SCRIPT FLUSH', async () => {
     await redis.flushall();
-    const { sink, claim } = await openSink(adder());
+    const { sink, claim, close } = await openSink(adder());
     await redis.script('FLUSH');
     expect(await sink.enqueue(claim, -1, { jobs: [{ offset: 0, job: job() }], last: 0 })).toMatchObject({
       status: 'ok',
       created: 1,
     });
-    await sink.close();
+    await close();
   });
 });
 
-async function openSink(adder: string): Promise<{ sink: Sink; claim: Claim }> {
+async function openSink(adder: string): Promise<{ sink: Sink; claim: Claim; close: () => Promise<void> }> {
   const connection = connect('test', server, 'command', silentLog);
   const sink = createBullSink({ name: 'test', redis: connection, prefix: 'bull', adder });
-  return { sink, claim: (await sink.claim(LEDGER, 0)) as Claim };
+  return { sink, claim: (await sink.claim(LEDGER, 0)) as Claim, close: () => disconnect(connection) };
 }
 
 async function throughBullMq(jobs: readonly Job[], prepare?: Prepare): Promise<unknown> {
@@ -158,13 +158,13 @@ async function throughSink(adder: string, jobs: readonly Job[], prepare?: Prepar
     await queue.waitUntilReady();
     await prepare(queue);
   }
-  const { sink, claim } = await openSink(adder);
+  const { sink, claim, close } = await openSink(adder);
   const placed = jobs.map((each, offset) => ({ offset, job: each }));
   expect(await sink.enqueue(claim, -1, { jobs: placed, last: jobs.length - 1 })).toMatchObject({
     status: 'ok',
     created: jobs.length,
   });
-  await sink.close();
+  await close();
   return contentOf('bull:mail:');
 }
 

@@ -5,7 +5,7 @@ import type { Job } from '../../src/job/job.ts';
 import { silentLog } from '../../src/log.ts';
 import { leanAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink } from '../../src/queue/bullmq/sink.ts';
-import type { Claim, Counted, Inspected, Listed, Sink } from '../../src/queue/sink.ts';
+import type { BullSink, Claim, Counted, Inspected, Listed } from '../../src/queue/sink.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -14,7 +14,7 @@ const KEY = 'sluice:ledger:c:g:t:0';
 
 let server: TestRedis;
 let redis: Redis;
-let sink: Sink;
+let sink: BullSink;
 let claim: Claim;
 
 beforeAll(async () => {
@@ -22,7 +22,7 @@ beforeAll(async () => {
   redis = connect('test', server, 'command', silentLog);
   sink = createBullSink({
     name: 'test',
-    redis: connect('test', server, 'command', silentLog),
+    redis,
     prefix: 'bull',
     adder: leanAdder(),
   });
@@ -34,7 +34,6 @@ beforeEach(async () => {
 });
 
 afterAll(async () => {
-  await sink.close();
   await disconnect(redis);
   await server.stop();
 });

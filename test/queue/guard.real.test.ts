@@ -26,6 +26,7 @@ const JOB: Job = {
 
 let server: TestRedis;
 let redis: Redis;
+let ledger: Redis;
 let sink: Sink;
 let claim: Claim;
 let worker: Worker | undefined;
@@ -35,7 +36,7 @@ let refusals: number;
 beforeAll(async () => {
   server = await startRedis();
   redis = connect('test', server, 'worker', silentLog);
-  const ledger = connect('test', server, 'command', silentLog);
+  ledger = connect('test', server, 'command', silentLog);
   sink = createBullSink({ name: 'test', redis: ledger, prefix: 'bull', adder: leanAdder() });
 });
 
@@ -51,7 +52,7 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
-  await sink.close();
+  await disconnect(ledger);
   await disconnect(redis);
   await server.stop();
 });

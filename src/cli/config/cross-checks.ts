@@ -13,18 +13,44 @@ export interface Problem {
 }
 
 export function crossChecks(config: Config): Problem[] {
-  return [...emptyTables(config), ...queueProblems(config), ...topicProblems(config), ...gateProblems(config)];
+  return [
+    ...emptyTables(config),
+    ...queueProblems(config),
+    ...topicProblems(config),
+    ...sidekiqProblems(config),
+    ...gateProblems(config),
+  ];
 }
 
 function* emptyTables({ topics }: Config): Generator<Problem> {
   if (Object.keys(topics).length === 0) yield { path: ['topics'], text: 'names no topic; leave it out, or name one' };
 }
 
-function* queueProblems({ queues, redis }: Config): Generator<Problem> {
-  for (const [name, queue] of Object.entries(queues)) {
-    if (Object.hasOwn(redis, queue.redis)) continue;
-    const path = ['queues', name, 'redis'];
-    yield { path, text: `no Redis is called ${JSON.stringify(queue.redis)}${oneOf(queue.redis, Object.keys(redis))}` };
+function* queueProblems({ queues, sidekiq, redis }: Config): Generator<Problem> {
+  const named: [Path, string][] = Object.entries(queues).map(([name, queue]) => [
+    ['queues', name, 'redis'],
+    queue.redis,
+  ]);
+  for (const [path, name] of [...named, [['sidekiq', 'redis'], sidekiq.redis] as [Path, string]]) {
+    if (Object.hasOwn(redis, name)) continue;
+    yield { path, text: `no Redis is called ${JSON.stringify(name)}${oneOf(name, Object.keys(redis))}` };
+  }
+}
+
+/** What a topic says about messages and about whose jobs they become has to fit together. */
+function* sidekiqProblems({ topics }: Config): Generator<Problem> {
+  for (const [name, { target, record, queues, ...topic }] of Object.entries(topics)) {
+    const at = (key: string) => ['topics', name, key];
+    if (target === 'sidekiq') {
+      if (record === 'sidekiq' && topic.class !== undefined)
+        yield { path: at('class'), text: 'a Sidekiq job names its own class; leave it out' };
+      if (record !== 'sidekiq' && topic.class === undefined)
+        yield { path: at('class'), text: 'missing; name the Ruby class, or set record to "sidekiq"' };
+      if (queues !== undefined) yield { path: at('queues'), text: 'means nothing for Sidekiq, which has one Redis' };
+    } else {
+      if (record === 'sidekiq') yield { path: at('target'), text: 'must be "sidekiq" for Sidekiq records' };
+      if (topic.class !== undefined) yield { path: at('class'), text: 'means nothing unless target is "sidekiq"' };
+    }
   }
 }
 
@@ -32,7 +58,7 @@ function* topicProblems(config: Config): Generator<Problem> {
   const known = [DEFAULT_QUEUE, ...Object.keys(config.queues)];
   for (const [name, topic] of Object.entries(config.topics)) {
     const path = ['topics', name];
-    if (topic.record !== 'envelope' && topic.message === undefined) {
+    if ((topic.record === 'protobuf' || topic.record === 'json') && topic.message === undefined) {
       yield {
         path: [...path, 'message'],
         text: `missing; a topic of ${topic.record} records names their message type`,
@@ -43,6 +69,9 @@ function* topicProblems(config: Config): Generator<Problem> {
         path: [...path, 'message'],
         text: 'an envelope names its own message type; set record to "protobuf" or "json", or leave it out',
       };
+    }
+    if (topic.record === 'sidekiq' && topic.message !== undefined) {
+      yield { path: [...path, 'message'], text: 'a Sidekiq job is no message; leave it out' };
     }
     for (const queue of topic.queues ?? []) {
       if (known.includes(queue)) continue;

@@ -5,7 +5,7 @@ import { collectorConfig } from '../../collector/config.ts';
 import { dashboardConfig } from '../../dashboard/config.ts';
 import { kafkaConfig } from '../../kafka/config.ts';
 import { LOG_LEVELS } from '../../log.ts';
-import { queueConfig } from '../../queue/config.ts';
+import { queueConfig, sidekiqConfig } from '../../queue/config.ts';
 import { redisConfig } from '../../redis/config.ts';
 import { workConfig } from '../../worker/config.ts';
 
@@ -32,7 +32,11 @@ export const configSchema = z.strictObject({
     .record(redisName, redisConfig)
     .prefault({ [DEFAULT_REDIS]: {} })
     .describe('Every Redis by a name of your choice; `main` is always there.'),
-  queues: z.record(queueName, queueConfig).prefault({}).describe('Queues that differ from the defaults, by name.'),
+  queues: z
+    .record(queueName, queueConfig)
+    .prefault({})
+    .describe('BullMQ queues that differ from the defaults, by name.'),
+  sidekiq: sidekiqConfig.prefault({}),
   topics: z
     .record(topicName, topicConfig)
     .prefault({ [DEFAULT_TOPIC]: {} })

@@ -47,7 +47,7 @@ export async function lookAt(access: OffsetsAccess, asked: string | undefined): 
   const bounds = await admin.bounds(present);
   const views = [...bounds].map(async ([key, ends]): Promise<PartitionView> => {
     const [topic, partition] = [key.slice(0, key.lastIndexOf('/')), Number(key.slice(key.lastIndexOf('/') + 1))];
-    const shards = reachableShards(config.topics[topic] as Config['topics'][string], config.queues);
+    const shards = reachableShards(config.topics[topic] as Config['topics'][string], config);
     const name = { cluster, group: groupId, topic, partition };
     const ledgers = await Promise.all(
       shards.map(async (shard) => ({

@@ -7,8 +7,9 @@
 
 local base = KEYS[1]
 local sources = sources_key(base, ARGV[2])
-for key, wanted in pairs({ [base] = 'hash', [sources] = 'set', [base .. ':c'] = 'zset', [base .. ':d'] = 'set' }) do
-  if not is_of_type(key, wanted) then return { 'corrupt', -1, key, '', 0 } end
+if not is_of_type(sources, 'set') then return { 'corrupt', -1, sources, '', 0 } end
+for key, wanted in pairs(LEDGER_TYPES) do
+  if not is_of_type(base .. key, wanted) then return { 'corrupt', -1, base .. key, '', 0 } end
 end
 
 local before, generation, after = string.match(ARGV[2], '^(.*~)(%d+)(~%d+~)$')
@@ -22,7 +23,7 @@ if known < generation then
     local chunk, queue = string.match(member, '^(%d+):(.*)$')
     redis.call('UNLINK', chunk_key(base, chunk, queue))
   end
-  redis.call('DEL', base .. ':c', base .. ':d')
+  redis.call('DEL', base .. ':c', base .. ':d', base .. ':x', base .. ':m')
   redis.call('HDEL', base, 'enqueued', 'reconciled')
   redis.call('SREM', sources_key(base, before .. known .. after), base)
   redis.call('HSET', base, 'generation', generation)

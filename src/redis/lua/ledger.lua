@@ -2,6 +2,8 @@
 -- Nothing is written before `refusal` has answered nil: a Lua error rolls nothing back.
 
 local CHUNK = 512
+-- Behind the ledger's own name. `:x` and `:m` are of Sidekiq's jobs alone.
+local LEDGER_TYPES = { [''] = 'hash', [':c'] = 'zset', [':d'] = 'set', [':x'] = 'hash', [':m'] = 'set' }
 
 -- One uninterrupted history of this Redis. run_id changes with a restart, master_replid with a failover;
 -- run_id alone survives a failover there and back.
@@ -23,8 +25,8 @@ end
 -- Why this caller may not act, as {status, enqueued, incarnation}; nil when it may.
 -- Also returns the present enqueued offset and incarnation. A ledger that has never enqueued stands at -1.
 local function refusal(base, owner, expected_incarnation, expected)
-  if not is_of_type(base, 'hash') or not is_of_type(base .. ':c', 'zset') or not is_of_type(base .. ':d', 'set') then
-    return { 'corrupt', -1, base }
+  for key, wanted in pairs(LEDGER_TYPES) do
+    if not is_of_type(base .. key, wanted) then return { 'corrupt', -1, base .. key } end
   end
   local present = incarnation()
   local fields = redis.call('HMGET', base, 'owner', 'enqueued')

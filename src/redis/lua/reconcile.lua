@@ -1,6 +1,7 @@
 -- Takes away the jobs that a restored Redis, or an older copy that took over, brought back although they are finished
 -- (rule 6), from a chunk upwards. With the last chunk, the ledger is reconciled with the claim's incarnation, and
--- workers may run what is left.
+-- workers may run what is left. `misplaced` and `remove_job` come from what stands in front: remove-bullmq.lua, or
+-- remove-sidekiq.lua.
 --
 -- KEYS: ledger. ARGV: owner, incarnation, expected offset, job id prefix, queue prefix `bull:`, first chunk, the offset
 -- below which the ranges speak, then the finished ranges as start and end.

@@ -1,5 +1,5 @@
 /** What the gate and the start-up checks need of Redis's INFO. */
-import type { MemoryReading } from '../sink.ts';
+import type { MemoryReading } from './sink.ts';
 
 export function parseInfo(text: string): MemoryReading {
   const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1] ?? '';

@@ -1,0 +1,94 @@
+/**
+ * The sink of Sidekiq queues: one script call a batch, with the ledger inside. What becomes of a job is told to the ledger
+ * by whoever runs it, a Ruby process with the middleware or a host of Sluice's; the queues themselves cannot be asked.
+ */
+import type { Dialect } from '../../job/sidekiq-job.ts';
+import { enqueuedText } from '../../job/sidekiq-job.ts';
+import type { Redis } from '../../redis/connection.ts';
+import { ledgerKey } from '../../redis/keys.ts';
+import { lua, script } from '../../redis/script.ts';
+import { createLedger, idPrefix, LEDGER } from '../ledger.ts';
+import { fenced, refusal } from '../ledger-replies.ts';
+import type { Batch, Sink } from '../sink.ts';
+import { deadJobReport } from './dead-job.ts';
+
+const ENQUEUE = script(LEDGER, lua('enqueue-sidekiq'));
+const RECONCILE = script(LEDGER, lua('remove-sidekiq'), lua('reconcile'));
+const BURY = script(LEDGER, lua('bury-sidekiq'));
+
+const DEAD_A_LOOK = 200;
+
+export interface SidekiqSinkOptions {
+  /** The configured name of the Redis. */
+  readonly name: string;
+  /** A connection for `ledger` purposes. */
+  readonly redis: Redis;
+  readonly dialect: Dialect;
+  /** Whether a record is finished with its job. */
+  readonly isTracked: boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+export function createSidekiqSink({ name, redis, dialect, isTracked, now }: SidekiqSinkOptions): Sink {
+  const { claim, count, list, run, ask, reconcile } = createLedger(name, redis);
+
+  return {
+    isTracked,
+    claim,
+    count,
+    list,
+
+    async enqueue(claim, expected, batch) {
+      const args = [batch.last, isTracked ? 1 : 0, ...batchArguments(batch, now(), dialect)];
+      const reply = await run<[string, number, string, ...number[]]>(ENQUEUE, claim, expected, ...args);
+      const [status, enqueued, , usedBytes = 0, created = 0, existed = 0, depth = 0] = reply;
+      if (status === 'refused') return refusal(reply);
+      if (status !== 'ok') return fenced(status, enqueued);
+      return { status, enqueued, usedBytes, created, existed, depth };
+    },
+
+    reconcile: (of, finished) => reconcile(RECONCILE, of, [idPrefix(of), ''], finished),
+
+    async inspect(claim, expected, from, budget) {
+      const listed = await list(claim, expected, from, budget);
+      if (listed.status !== 'ok') return listed;
+      const dead = await ask(() => redis.hrandfield(`${ledgerKey(claim.ledger)}:x`, DEAD_A_LOOK));
+      const deadJobs = (dead as string[]).map((offset) => ({ offset: Number(offset), queue: '' }));
+      return { ...listed, completed: 0, gone: 0, dead: deadJobs };
+    },
+
+    report(claim, { offset }) {
+      const key = `${ledgerKey(claim.ledger)}:x`;
+      return ask(async () => deadJobReport(await redis.hget(key, String(offset))));
+    },
+
+    async bury(claim, expected, { offset }) {
+      const reply = await run<[string, number, string, number]>(BURY, claim, expected, offset);
+      return reply[0] === 'ok' ? reply[3] === 1 : fenced(reply[0], reply[1]);
+    },
+
+    async depths(queues) {
+      const pipeline = redis.pipeline();
+      for (const queue of queues) pipeline.llen(`queue:${queue}`);
+      const replies = (await pipeline.exec()) ?? [];
+      return new Map(queues.map((queue, i) => [queue, Number(replies[i]?.[1] ?? 0)]));
+    },
+  };
+}
+
+function batchArguments({ jobs }: Batch, now: number, dialect: Dialect): (string | number)[] {
+  const queues = new Map<string, number>();
+  const body: (string | number)[] = [];
+  for (const { offset, job } of jobs) {
+    let index = queues.get(job.queue);
+    if (index === undefined) {
+      index = queues.size + 1;
+      queues.set(job.queue, index);
+    }
+    const isLater = job.delayMs > 0;
+    const due = isLater ? ((now + job.delayMs) / 1000).toFixed(6) : '';
+    body.push(offset, index, due, isLater ? job.data : enqueuedText(job.data, now, dialect));
+  }
+  return [queues.size, ...queues.keys(), ...body];
+}
