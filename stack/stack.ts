@@ -29,6 +29,8 @@ export interface StackOptions {
   readonly dir?: string;
   /** Whether missing system packages may be installed. */
   readonly install?: boolean;
+  /** Whether a Ruby with Sidekiq is wanted beside the servers. */
+  readonly sidekiq?: boolean;
   /** Environment that may name servers to be used as they are. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
@@ -48,6 +50,7 @@ export async function up(options: StackOptions = {}): Promise<StackAddresses> {
   const dir = stackDir(options);
   mkdirSync(dir, { recursive: true });
   return withLock(dir, async () => {
+    if (options.sidekiq) requireTools(dir, { kafka: false, redis: false, sidekiq: true }, options.install === true);
     const state = await completed(dir, needsOf(options), options.install === true);
     const addresses = addressesOf(state, options) as StackAddresses;
     const brokers = addresses.KAFKA_BROKERS.split(',');

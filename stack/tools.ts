@@ -1,6 +1,7 @@
 /**
- * What the native stack needs from the system: redis-server, a Java that Kafka accepts, and Maven until the jars are
- * there. Installs by apt or brew when it may; otherwise fails with one error that says what to install.
+ * What is needed from the system: redis-server, a Java that Kafka accepts, Maven until the jars are there, and, for
+ * what is shown with Ruby, a Ruby with Sidekiq. Installs by apt or brew when it may; otherwise fails with one error
+ * that says what to install.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -14,7 +15,8 @@ const BREW_JAVAS = ['/opt/homebrew/opt/openjdk/bin/java', '/usr/local/opt/openjd
 interface Tool {
   readonly name: string;
   readonly apt: string;
-  readonly brew: string;
+  /** Undefined where brew has none. */
+  readonly brew?: string;
   isThere(): boolean;
 }
 
@@ -26,10 +28,18 @@ const JAVA: Tool = {
   isThere: () => javaCommand() !== undefined,
 };
 const MAVEN: Tool = { name: 'mvn', apt: 'maven', brew: 'maven', isThere: () => runs('mvn') };
+/** With what its Web needs: Rack, and a server to run it. */
+const SIDEKIQ: Tool = {
+  name: "Ruby's sidekiq, rack and webrick",
+  apt: 'ruby-sidekiq',
+  isThere: () =>
+    spawnSync('ruby', ['-e', 'require "sidekiq/web"; require "webrick"'], { stdio: 'ignore' }).status === 0,
+};
 
 export interface Needs {
   readonly kafka: boolean;
   readonly redis: boolean;
+  readonly sidekiq?: boolean;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -51,7 +61,12 @@ function javaVersion(command: string): number {
 
 export function missingTools(dir: string, needs: Needs, env: Environment = process.env): Tool[] {
   const fetchesByMaven = needs.kafka && !hasJars(dir) && !env[MIRROR_VARIABLE];
-  const wanted = [...(needs.redis ? [REDIS] : []), ...(needs.kafka ? [JAVA] : []), ...(fetchesByMaven ? [MAVEN] : [])];
+  const wanted = [
+    ...(needs.redis ? [REDIS] : []),
+    ...(needs.kafka ? [JAVA] : []),
+    ...(fetchesByMaven ? [MAVEN] : []),
+    ...(needs.sidekiq ? [SIDEKIQ] : []),
+  ];
   return wanted.filter((tool) => !tool.isThere());
 }
 
@@ -70,15 +85,19 @@ export function requireTools(dir: string, needs: Needs, mayInstall: boolean): vo
 function remedy(missing: readonly Tool[], commands: readonly string[][] | undefined): string {
   const how = commands === undefined ? '' : ` (${commands.at(-1)?.join(' ')}), or let --install do it`;
   const mirror = missing.includes(MAVEN) ? `, or name a Maven repository in ${MIRROR_VARIABLE} instead of mvn` : '';
-  return (
-    `Install them${how}${mirror}, or start a container engine (docker with compose), ` +
-    'or give KAFKA_BROKERS and REDIS_URL of servers that run'
-  );
+  const gems = missing.includes(SIDEKIQ) ? ', or, with a Ruby of your own, `gem install sidekiq rack webrick`' : '';
+  const servers = missing.every((tool) => tool === SIDEKIQ)
+    ? ''
+    : ', or start a container engine (docker with compose), or give KAFKA_BROKERS and REDIS_URL of servers that run';
+  return `Install them${how}${mirror}${gems}${servers}`;
 }
 
-/** Undefined where there is neither apt nor brew. */
+/** Undefined where there is neither apt nor brew, and where brew does not have all. */
 function installCommands(missing: readonly Tool[]): string[][] | undefined {
-  if (runs('brew') && process.platform === 'darwin') return [['brew', 'install', ...missing.map(({ brew }) => brew)]];
+  if (runs('brew') && process.platform === 'darwin') {
+    const formulas = missing.flatMap(({ brew }) => brew ?? []);
+    return formulas.length < missing.length ? undefined : [['brew', 'install', ...formulas]];
+  }
   if (!runs('apt-get')) return undefined;
   const asRoot = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
   const packages = missing.map(({ apt }) => apt);

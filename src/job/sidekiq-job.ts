@@ -15,7 +15,7 @@ export type Dialect = (typeof DIALECTS)[number];
 
 export const DEFAULT_SIDEKIQ_QUEUE = 'default';
 /** What Ruby's JSON reads. */
-const DEEPEST = 100;
+export const DEEPEST = 100;
 /** Sidekiq's Web shows no queue of another name. */
 export const SIDEKIQ_QUEUE_NAME = /^[A-Za-z0-9_:.-]{1,200}$/;
 /** A time in seconds that is larger was meant in milliseconds. */

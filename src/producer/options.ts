@@ -1,5 +1,5 @@
 /** What a caller may say about an event, checked strictly: every error is INVALID_MESSAGE and names the option. */
-import { SluiceError } from '../errors.ts';
+import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
 import { MOST_PRIORITY } from '../schema/envelope.ts';
 import { suggestion } from '../suggest.ts';
 
@@ -88,7 +88,18 @@ export function checkOptions(options: EventOptions): void {
     throw invalid('delayMs: runAt is given too; one of them is allowed');
 }
 
-function shown(value: unknown): string {
+/** Names one of many in the errors of its check. */
+export function named<T>(name: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!isSluiceError(error)) throw error;
+    throw new SluiceError(error.code, name + messageOf(error), { cause: error });
+  }
+}
+
+/** A value as errors name it. */
+export function shown(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value === 'object') return value instanceof Date ? `the Date ${String(value)}` : 'an object';
   return `the ${typeof value} ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`;

@@ -5,13 +5,14 @@
  * the error says `isUnsent`.
  */
 import { randomUUID } from 'node:crypto';
-import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
 import type { Event } from '../job/job.ts';
 import { type Log, silentLog } from '../log.ts';
 import { loadSchemas } from '../schema/load.ts';
 import type { Schemas } from '../schema/schemas.ts';
-import { checkOptions, type EventOptions } from './options.ts';
-import { type ProducerSettings, type Settings, settle } from './settings.ts';
+import { checkOptions, type EventOptions, named } from './options.ts';
+import { type ProducerSettings, type Settings, type SidekiqSettings, settle } from './settings.ts';
+import { createSidekiqProducer, type SidekiqProducer } from './sidekiq.ts';
+import { type Transport, whenNeeded } from './transport.ts';
 
 export interface OutgoingEvent extends EventOptions {
   readonly type: string;
@@ -33,58 +34,35 @@ export interface CheckedEvent {
   readonly topic: string | undefined;
 }
 
-/** One way for events to go. */
-export interface Transport {
-  send(events: readonly CheckedEvent[]): Promise<void>;
-  close(): Promise<void>;
+export function createProducer(settings: SidekiqSettings, log?: Log): SidekiqProducer;
+export function createProducer(settings?: ProducerSettings, log?: Log): Producer;
+export function createProducer(
+  settings: ProducerSettings | SidekiqSettings = {},
+  log: Log = silentLog,
+): Producer | SidekiqProducer {
+  return settings.target === 'sidekiq' ? createSidekiqProducer(settings, log) : createEventProducer(settings, log);
 }
 
-export function createProducer(settings: ProducerSettings = {}, log: Log = silentLog): Producer {
+function createEventProducer(settings: ProducerSettings, log: Log): Producer {
   const resolved = settle(settings);
   const schemas = settings.schemas ?? loadSchemas(resolved.proto);
-  let opening: Promise<Transport> | undefined;
-  let isClosed = false;
-
-  /** Loaded when it is first needed: one way does not pay for the other. */
-  function transport(): Promise<Transport> {
-    opening ??= open(resolved, schemas, log);
-    return opening;
-  }
-
-  async function sendChecked(checked: readonly CheckedEvent[]): Promise<void> {
-    if (isClosed) throw new SluiceError('STOPPED', 'the producer is closed');
-    if (checked.length > 0) await (await transport()).send(checked);
-  }
-
+  const transport = whenNeeded(() => open(resolved, schemas, log));
   return {
     async send(type, message, options = {}) {
-      await sendChecked([check({ ...options, type, message }, schemas, Date.now())]);
+      await transport.send([check({ ...options, type, message }, schemas, Date.now())]);
     },
 
     async sendMany(events) {
       const now = Date.now();
       const nameOf = (i: number) => (events.length === 1 ? '' : `events[${i}]: `);
-      await sendChecked(events.map((each, i) => named(nameOf(i), () => check(each, schemas, now))));
+      await transport.send(events.map((each, i) => named(nameOf(i), () => check(each, schemas, now))));
     },
 
-    async close() {
-      isClosed = true;
-      const opened = await opening?.catch(() => undefined);
-      await opened?.close();
-    },
+    close: () => transport.close(),
   };
 }
 
-function named<T>(name: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!isSluiceError(error)) throw error;
-    throw new SluiceError(error.code, name + messageOf(error), { cause: error });
-  }
-}
-
-async function open(settings: Settings, schemas: Schemas, log: Log): Promise<Transport> {
+async function open(settings: Settings, schemas: Schemas, log: Log): Promise<Transport<CheckedEvent>> {
   if (settings.via === 'kafka') return (await import('./to-kafka.ts')).openKafka(settings, log);
   return (await import('./to-redis.ts')).openRedis(settings, schemas, log);
 }

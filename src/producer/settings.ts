@@ -4,55 +4,96 @@
  * have no configuration of Sluice's, and is to be turned from Kafka to Redis and back without a change of code.
  */
 import { SluiceError } from '../errors.ts';
+import { DIALECTS, type Dialect } from '../job/sidekiq-job.ts';
 import { type KafkaConfig, kafkaConfig } from '../kafka/config.ts';
 import { type RedisConfig, redisConfig } from '../redis/config.ts';
 import type { LoadedSchemas } from '../schema/load.ts';
 import { suggestion } from '../suggest.ts';
 import { TOPIC_NAME } from './options.ts';
 
-export interface ProducerSettings {
+/** Where things go, whatever they are. */
+interface Whereabouts {
   /** Default: SLUICE_VIA, or `kafka`. */
   readonly via?: 'kafka' | 'redis';
+  readonly kafka?: Partial<KafkaConfig>;
+  readonly redis?: Partial<RedisConfig>;
+}
+
+export interface ProducerSettings extends Whereabouts {
+  readonly target?: 'bullmq';
   /** Default: `sluice.jobs`. */
   readonly topic?: string;
   /** Folders of .proto files. Default: `proto` and `workers`. */
   readonly proto?: readonly string[];
   /** Folder of worker definitions, for the queue and the attempts of jobs that go by Redis. Default: `workers`. */
   readonly workers?: string;
-  readonly kafka?: Partial<KafkaConfig>;
-  readonly redis?: Partial<RedisConfig>;
   /** Schemas that are loaded already. */
   readonly schemas?: LoadedSchemas;
 }
 
-export interface Settings {
+export interface SidekiqSettings extends Whereabouts {
+  readonly target: 'sidekiq';
+  /** One whose records are Sidekiq jobs (`record: 'sidekiq'`). Default: `sluice.sidekiq`. */
+  readonly topic?: string;
+  /** How times are written: `8` when Sidekiq 8 reads them. Default: `7`, for Sidekiq 6 and 7. */
+  readonly dialect?: Dialect;
+}
+
+interface Place {
   readonly via: 'kafka' | 'redis';
   readonly topic: string;
-  readonly proto: readonly string[];
-  readonly workers: string;
   readonly kafka: KafkaConfig;
   readonly redis: RedisConfig;
 }
 
-const NAMES = ['via', 'topic', 'proto', 'workers', 'kafka', 'redis', 'schemas'];
+export interface Settings extends Place {
+  readonly proto: readonly string[];
+  readonly workers: string;
+}
+
+export interface SettledSidekiq extends Place {
+  readonly dialect: Dialect;
+}
+
+const COMMON = ['via', 'topic', 'target', 'kafka', 'redis'];
+const OF_EVENTS = [...COMMON, 'proto', 'workers', 'schemas'];
+const OF_SIDEKIQ = [...COMMON, 'dialect'];
 
 export function settle(given: ProducerSettings): Settings {
+  checkNames(given, OF_EVENTS);
+  oneOf('target', given.target ?? 'bullmq', ['bullmq', 'sidekiq']);
+  const { workers = 'workers' } = given;
+  return { ...place(given, 'sluice.jobs'), proto: given.proto ?? ['proto', workers], workers };
+}
+
+export function settleSidekiq(given: SidekiqSettings): SettledSidekiq {
+  checkNames(given, OF_SIDEKIQ);
+  return { ...place(given, 'sluice.sidekiq'), dialect: oneOf('dialect', given.dialect ?? '7', DIALECTS) };
+}
+
+function checkNames(given: object, names: readonly string[]): void {
   for (const name of Object.keys(given)) {
-    if (!NAMES.includes(name))
-      throw wrong(`${name}: no such setting${suggestion(name, NAMES)}; allowed: ${NAMES.join(', ')}`);
+    if (!names.includes(name))
+      throw wrong(`${name}: no such setting${suggestion(name, names)}; allowed: ${names.join(', ')}`);
   }
+}
+
+function oneOf<T extends string>(name: string, value: string, allowed: readonly T[]): T {
+  const known = allowed.find((each) => each === value);
+  if (known !== undefined) return known;
+  const names = allowed.map((each) => JSON.stringify(each)).join(', ');
+  throw wrong(`${name}: ${JSON.stringify(value)} is not allowed; allowed: ${names}`);
+}
+
+function place(given: Whereabouts & { readonly topic?: string }, usualTopic: string): Place {
   const { KAFKA_BROKERS, REDIS_URL, SLUICE_VIA } = process.env;
-  const via = given.via ?? SLUICE_VIA ?? 'kafka';
-  if (via !== 'kafka' && via !== 'redis')
-    throw wrong(`via: ${JSON.stringify(via)} is not allowed; allowed: "kafka", "redis"`);
-  const { workers = 'workers', topic = 'sluice.jobs' } = given;
+  const { topic = usualTopic } = given;
+  const via = oneOf('via', given.via ?? SLUICE_VIA ?? 'kafka', ['kafka', 'redis']);
   if (!TOPIC_NAME.test(topic))
     throw wrong(`topic: ${JSON.stringify(topic)} is no topic name; allowed: letters, digits, ".", "_" and "-"`);
   return {
     via,
     topic,
-    proto: given.proto ?? ['proto', workers],
-    workers,
     kafka: parse('kafka', () =>
       kafkaConfig.parse({
         ...(KAFKA_BROKERS && { brokers: KAFKA_BROKERS.split(',').map((broker) => broker.trim()) }),

@@ -2,10 +2,11 @@
 import { createRecordProducer } from '../kafka/record-producer.ts';
 import type { Log } from '../log.ts';
 import { encodeEnvelope } from '../schema/envelope.ts';
-import type { CheckedEvent, Transport } from './producer.ts';
+import type { CheckedEvent } from './producer.ts';
 import type { Settings } from './settings.ts';
+import type { Transport } from './transport.ts';
 
-export function openKafka({ kafka, topic: usual }: Settings, log: Log): Transport {
+export function openKafka({ kafka, topic: usual }: Settings, log: Log): Transport<CheckedEvent> {
   const producer = createRecordProducer(kafka, log);
   return {
     async send(events) {

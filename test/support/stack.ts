@@ -10,10 +10,10 @@ declare module 'vitest' {
   }
 }
 
-/** vitest's global set-up of the project `real`. Takes down only what it started. */
+/** vitest's global set-up of the project `real`: Kafka, and what tests with Ruby need. Takes down only what it started. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const wasUp = (await status()).kafka.answers;
-  const { KAFKA_BROKERS } = await up({ install: true });
+  const { KAFKA_BROKERS } = await up({ install: true, sidekiq: true });
   project.provide('kafkaBrokers', KAFKA_BROKERS);
   return async () => {
     if (!wasUp && addressesOf(readState(stackDir())).KAFKA_BROKERS !== undefined) await down();
