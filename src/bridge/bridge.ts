@@ -34,6 +34,7 @@ import type { HeldPartition } from './held-partition.ts';
 import { Holdings } from './holdings.ts';
 import { createLetters, LETTER_BYTES } from './letters.ts';
 import { LONG_JOB_LIMITS, type LongJobLimits, LongJobs } from './long-jobs.ts';
+import { LostJobs } from './lost-jobs.ts';
 import { Origins } from './origins.ts';
 import { type Outcomes, outcomesIn } from './outcomes.ts';
 import { ProgressWatch } from './progress.ts';
@@ -171,6 +172,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   const carried = (of: HeldPartition) => delays.carried(of);
   const flow = new Flow({ ...common, holdings, consumer: consumerOf, plan, carried });
   const held = () => holdings.all;
+  const lostJobs = new LostJobs({ ...common, holdings, shards, plan, origins });
   const longJobs = new LongJobs({ ...common, limits: longJobLimits, held, delays, reader, admin });
   const consumer: GroupConsumer = createGroupConsumer({
     config: config.kafka,
@@ -221,7 +223,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       await Promise.all([...shards.values()].map((shard) => shard.start()));
       await makeTopics(topics, admin, { ...common, brokers: config.kafka.brokers });
       if (signal.aborted) return;
-      loops.push(settleLoop(), commitLoop(), delays.run(), longJobs.run());
+      loops.push(settleLoop(), commitLoop(), delays.run(), longJobs.run(), lostJobs.run());
       await consumer.start();
     },
 

@@ -91,6 +91,23 @@ export function jidOf(id: string): string {
   return createHash('sha256').update(id).digest('hex').slice(0, 24);
 }
 
+const SOURCE_BEFORE = `"${ABOUT}":{"source":"`;
+
+/** The id under which a bridge waits for the end of this job, if one does. Ours is the last field, whatever `args` hold. */
+export function trackedSourceIn(text: string): string | undefined {
+  const at = text.lastIndexOf(SOURCE_BEFORE);
+  if (at < 0) return undefined;
+  const start = at + SOURCE_BEFORE.length;
+  return text.slice(start, text.indexOf('"', start));
+}
+
+/** The job's text as one whose end nobody waits for any more. */
+export function untracked(text: string): string {
+  const at = text.lastIndexOf(SOURCE_BEFORE);
+  if (at < 0) return text;
+  return `${text.slice(0, at)}"${ABOUT}":{"from":"${text.slice(at + SOURCE_BEFORE.length)}`;
+}
+
 /** `text` of an object that has members. */
 export function enqueuedText(text: string, nowMs: number, dialect: Dialect): string {
   return `{"enqueued_at":${timeText(nowMs, dialect)},${text.slice(1)}`;

@@ -5,6 +5,7 @@
  */
 import type { Job, JobAbout } from '../job/job.ts';
 import type { LedgerName } from '../redis/keys.ts';
+import type { SidekiqCensus } from './sidekiq/census.ts';
 
 /** A stretch of offsets, the end exclusive. */
 export interface Range {
@@ -194,13 +195,25 @@ export interface BullSink extends Sink {
   finishedSince(queue: string, state: 'completed' | 'failed', since: number, now: number): Promise<FinishedPage>;
 }
 
+/** Sidekiq keeps no account of a job that it has taken: what got lost has to be found. */
+export interface SidekiqSink extends Sink {
+  /** Puts a lost job back; false when it is finished. */
+  revive(claim: Claim, expected: number, placed: PlacedJob): Promise<boolean | Fenced>;
+  /** Reports a job that is dead and that nobody has reported; `text` as it lies in the set of dead jobs. */
+  condemn(claim: Claim, expected: number, offset: number, text: string): Promise<boolean | Fenced>;
+  /** Offsets of jobs that went from hand to hand since this was last forgotten. */
+  moved(claim: Claim): Promise<number[]>;
+  forgetMoved(claim: Claim): Promise<void>;
+}
+
 /** All that a bridge does to one Redis. */
 export interface Sinks {
   /** Name of the shard: the configured Redis. */
   readonly name: string;
   readonly bullmq: BullSink;
   /** By what finishes a record. */
-  readonly sidekiq: Readonly<Record<'enqueued' | 'acknowledged', Sink>>;
+  readonly sidekiq: Readonly<Record<'enqueued' | 'acknowledged', SidekiqSink>>;
+  readonly census: SidekiqCensus;
   memory(): Promise<MemoryReading>;
   close(): Promise<void>;
 }

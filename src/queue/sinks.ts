@@ -3,6 +3,7 @@ import type { Dialect } from '../job/sidekiq-job.ts';
 import { disconnect, type Redis, redisError } from '../redis/connection.ts';
 import { createBullSink } from './bullmq/sink.ts';
 import { parseInfo } from './info.ts';
+import { createCensus } from './sidekiq/census.ts';
 import { createSidekiqSink } from './sidekiq/sink.ts';
 import type { Sinks } from './sink.ts';
 
@@ -29,6 +30,7 @@ export function createSinks({ name, redis, prefix, adder, dialect, now }: SinksO
       enqueued: createSidekiqSink({ ...sidekiq, isTracked: false }),
       acknowledged: createSidekiqSink({ ...sidekiq, isTracked: true }),
     },
+    census: createCensus(name, redis),
 
     async memory() {
       try {

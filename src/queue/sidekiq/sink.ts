@@ -3,17 +3,19 @@
  * by whoever runs it, a Ruby process with the middleware or a host of Sluice's; the queues themselves cannot be asked.
  */
 import type { Dialect } from '../../job/sidekiq-job.ts';
-import { enqueuedText } from '../../job/sidekiq-job.ts';
+import { enqueuedText, untracked } from '../../job/sidekiq-job.ts';
 import type { Redis } from '../../redis/connection.ts';
 import { ledgerKey } from '../../redis/keys.ts';
-import { lua, script } from '../../redis/script.ts';
+import { lua, type Script, script } from '../../redis/script.ts';
 import { createLedger, idPrefix, LEDGER } from '../ledger.ts';
 import { fenced, refusal } from '../ledger-replies.ts';
-import type { Batch, Sink } from '../sink.ts';
+import type { Batch, Claim, SidekiqSink } from '../sink.ts';
 import { deadJobReport } from './dead-job.ts';
 
 const ENQUEUE = script(LEDGER, lua('enqueue-sidekiq'));
 const RECONCILE = script(LEDGER, lua('remove-sidekiq'), lua('reconcile'));
+const REVIVE = script(LEDGER, lua('revive-sidekiq'));
+const CONDEMN = script(LEDGER, lua('condemn-sidekiq'));
 const BURY = script(LEDGER, lua('bury-sidekiq'));
 
 const DEAD_A_LOOK = 200;
@@ -30,8 +32,14 @@ export interface SidekiqSinkOptions {
   readonly now: () => number;
 }
 
-export function createSidekiqSink({ name, redis, dialect, isTracked, now }: SidekiqSinkOptions): Sink {
+export function createSidekiqSink({ name, redis, dialect, isTracked, now }: SidekiqSinkOptions): SidekiqSink {
   const { claim, count, list, run, ask, reconcile } = createLedger(name, redis);
+
+  /** A script that answers whether it did something. */
+  async function attempt(what: Script, claim: Claim, expected: number, ...about: (string | number)[]) {
+    const reply = await run<[string, number, string, number]>(what, claim, expected, ...about);
+    return reply[0] === 'ok' ? reply[3] === 1 : fenced(reply[0], reply[1]);
+  }
 
   return {
     isTracked,
@@ -63,9 +71,19 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
       return ask(async () => deadJobReport(await redis.hget(key, String(offset))));
     },
 
-    async bury(claim, expected, { offset }) {
-      const reply = await run<[string, number, string, number]>(BURY, claim, expected, offset);
-      return reply[0] === 'ok' ? reply[3] === 1 : fenced(reply[0], reply[1]);
+    bury: (claim, expected, { offset }) => attempt(BURY, claim, expected, offset),
+
+    revive(claim, expected, { offset, job }) {
+      const text = enqueuedText(job.data, now(), dialect);
+      return attempt(REVIVE, claim, expected, offset, job.queue, text);
+    },
+
+    condemn: (claim, expected, offset, text) => attempt(CONDEMN, claim, expected, offset, text, untracked(text)),
+
+    moved: ({ ledger }) => ask(async () => (await redis.smembers(`${ledgerKey(ledger)}:m`)).map(Number)),
+
+    async forgetMoved({ ledger }) {
+      await ask(() => redis.del(`${ledgerKey(ledger)}:m`));
     },
 
     async depths(queues) {

@@ -1,0 +1,190 @@
+/**
+ * Jobs that a Sidekiq process took and lost: Ruby takes them off their queue before it runs them, and a process that is
+ * killed tells nobody. They are searched for when a process has gone, and once in a while: what a ledger waits for, and
+ * what is neither waiting, nor to run again, nor at work, was lost, and is put back from its record.
+ *
+ *   look    everywhere where a job can be; whatever is seen is not lost
+ *   wait    until each living process has told twice what it runs; then what they run is not lost either
+ *   look    once more; what moved from hand to hand meanwhile has been noted by those who moved it
+ *
+ * A job that is frozen for longer together with its process runs a second time when that process wakes up. One that an
+ * operator has deleted comes back: nothing tells it from a lost one. One that lies dead without a report is reported.
+ */
+import type { Clock } from '../clock.ts';
+import { messageOf } from '../errors.ts';
+import { jobIdPrefix } from '../job/identity.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { isFenced } from '../queue/sink.ts';
+import type { Holdings } from './holdings.ts';
+import type { Origins } from './origins.ts';
+import { RangeSet } from './range-set.ts';
+import type { Shard } from './shard.ts';
+import { isHeld, nextLost, type Suspect, see } from './suspects.ts';
+import type { TopicPlan } from './topic-plan.ts';
+
+const LOOK_EVERY_MS = 2_000;
+const SEARCH_FIRST_MS = 30_000;
+const SEARCH_EVERY_MS = 300_000;
+const BEATS = 2;
+/** A process without a heartbeat for a minute is gone by Sidekiq's own rule. */
+const BEATS_WITHIN_MS = 90_000;
+
+export interface LostJobsOptions {
+  readonly holdings: Holdings;
+  readonly shards: ReadonlyMap<string, Shard>;
+  readonly plan: (topic: string) => TopicPlan;
+  readonly origins: Origins;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** Fires when the bridge stops. */
+  readonly signal: AbortSignal;
+}
+
+export class LostJobs {
+  readonly #options: LostJobsOptions;
+  readonly #processes = new Map<Shard, ReadonlySet<string>>();
+  #searchAt: number;
+
+  constructor(options: LostJobsOptions) {
+    this.#options = options;
+    this.#searchAt = options.clock.now() + SEARCH_FIRST_MS;
+  }
+
+  async run(): Promise<void> {
+    const { shards, clock, signal } = this.#options;
+    while (!signal.aborted) {
+      await clock.sleep(LOOK_EVERY_MS, signal);
+      for (const shard of shards.values()) if (!signal.aborted) await this.#look(shard);
+    }
+  }
+
+  async #look(shard: Shard): Promise<void> {
+    const suspects = this.#suspects(shard);
+    if (suspects.length === 0 || !shard.isReachable) return;
+    try {
+      if (await this.#isDue(shard)) await this.#search(shard, suspects);
+    } catch (error) {
+      shard.failed(error);
+      this.#options.log.warn(
+        { redis: shard.name, reason: messageOf(error) },
+        'lost jobs not searched for; trying again',
+      );
+    }
+  }
+
+  /** A search that does not come to its end stays due. */
+  async #isDue(shard: Shard): Promise<boolean> {
+    const { clock } = this.#options;
+    const present = new Set((await shard.sinks.census.beats()).keys());
+    const before = this.#processes.get(shard) ?? new Set();
+    this.#processes.set(shard, present);
+    if ([...before].some((each) => !present.has(each))) this.#searchAt = clock.now();
+    return clock.now() >= this.#searchAt;
+  }
+
+  #suspects(shard: Shard): Suspect[] {
+    const sink = shard.sinks.sidekiq.acknowledged;
+    const ready = this.#options.holdings.all.filter(({ isReady }) => isReady);
+    return ready.flatMap((held) =>
+      held.shards
+        .filter((of) => of.sink === sink && of.finished.missingIn(0, of.acked + 1) > 0)
+        .map((of) => ({ held, of, sink, seen: new RangeSet(of.finished.ranges), end: of.acked + 1 })),
+    );
+  }
+
+  async #search(shard: Shard, suspects: readonly Suspect[]): Promise<void> {
+    const { signal } = this.#options;
+    const { census } = shard.sinks;
+    for (const { sink, of } of suspects) await sink.forgetMoved(of.claim);
+    await this.#read(shard, suspects);
+    if (suspects.every((each) => nextLost(each, 0) === undefined)) return this.#through();
+    const processes = await this.#untilTold(shard);
+    for (const source of await census.running(processes)) see(suspects, source);
+    await this.#read(shard, suspects);
+    for (const { sink, of, seen } of suspects)
+      for (const offset of await sink.moved(of.claim)) seen.add(offset, offset + 1);
+    for (const each of suspects) if (!signal.aborted) await this.#reviveAll(shard, each);
+    this.#through();
+  }
+
+  #through(): void {
+    this.#searchAt = this.#options.clock.now() + SEARCH_EVERY_MS;
+  }
+
+  async #read(shard: Shard, suspects: readonly Suspect[]): Promise<void> {
+    const dead: [string, string][] = [];
+    await shard.sinks.census.read({
+      living: (source) => void see(suspects, source),
+      dead: (source, text) => void dead.push([source, text]),
+    });
+    for (const [source, text] of dead) {
+      const found = see(suspects, source);
+      if (found !== undefined && isHeld(found.suspect))
+        await found.suspect.sink.condemn(found.suspect.of.claim, found.suspect.of.acked, found.offset, text);
+    }
+  }
+
+  /** Answers the processes that live, each of which has told what it runs since this was called. */
+  async #untilTold(shard: Shard): Promise<readonly string[]> {
+    const { clock, signal } = this.#options;
+    const until = clock.now() + BEATS_WITHIN_MS;
+    const last = new Map(await shard.sinks.census.beats());
+    const told = new Map<string, number>();
+    for (;;) {
+      const beats = await shard.sinks.census.beats();
+      for (const [process, beat] of beats) {
+        if (last.get(process) !== beat) told.set(process, (told.get(process) ?? 0) + 1);
+        last.set(process, beat);
+      }
+      const living = [...beats.keys()];
+      if (living.every((each) => (told.get(each) ?? 0) >= BEATS) || clock.now() > until || signal.aborted)
+        return living;
+      await clock.sleep(LOOK_EVERY_MS / 2, signal);
+    }
+  }
+
+  async #reviveAll(shard: Shard, suspect: Suspect): Promise<void> {
+    const { log, metrics } = this.#options;
+    const { held } = suspect;
+    let revived = 0;
+    for (let offset = nextLost(suspect, 0); offset !== undefined; offset = nextLost(suspect, offset + 1)) {
+      if (!isHeld(suspect)) break;
+      if (suspect.of.finished.has(offset)) continue;
+      if (await this.#revive(shard, suspect, offset)) revived += 1;
+    }
+    if (revived === 0) return;
+    const { topic, partition } = held;
+    metrics.jobsEnqueuedAgain.inc({ topic }, revived);
+    log.warn({ topic, partition, revived }, 'a process of sidekiq has lost jobs; they were enqueued again');
+  }
+
+  async #revive(shard: Shard, { held, of, sink }: Suspect, offset: number): Promise<boolean> {
+    const { plan, origins, clock, log } = this.#options;
+    const { topic, partition, generation } = held;
+    const record = await origins.find(held, offset);
+    if (record === undefined) {
+      log.error({ topic, partition, offset }, 'the record of a lost job has left the log');
+      return false;
+    }
+    const { decode, route } = plan(topic).stages;
+    const decoded = decode(record);
+    const id = `${jobIdPrefix(topic, generation, partition)}${offset}`;
+    const routed = 'reason' in decoded ? decoded : route(decoded.event, clock.now(), id);
+    if ('reason' in routed) {
+      log.error({ topic, partition, offset, reason: routed.error }, 'a lost job cannot be made again');
+      return false;
+    }
+    while (!shard.isOpen) {
+      if (this.#options.signal.aborted || !isHeld({ held, of })) return false;
+      await clock.sleep(LOOK_EVERY_MS, this.#options.signal);
+    }
+    const reply = await sink.revive(of.claim, of.acked, { offset, job: routed.job });
+    if (typeof reply === 'object' && isFenced(reply)) {
+      this.#options.holdings.reclaim(held, reply.status);
+      return false;
+    }
+    return reply;
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Where the jobs are that a ledger waits for: on queues, in the schedule, among those to be tried again, in private lists of
+ * Sluice's hosts, at work, or dead. Sidekiq can be asked for none of them, so everything is read, page by page; a job that
+ * stays where it is while it is read is seen, one that moves meanwhile may be missed. Source: Sidekiq's api.rb.
+ */
+import { trackedSourceIn } from '../../job/sidekiq-job.ts';
+import { type Redis, redisError } from '../../redis/connection.ts';
+
+const PAGE = 500;
+/** Names of the lists that Sluice's hosts keep what they run in. */
+const PRIVATE_LISTS = 'sluice:sidekiq:private';
+
+export interface Seen {
+  /** A job that waits, or is to run again. */
+  readonly living: (source: string) => void;
+  /** In the set of dead jobs. */
+  readonly dead: (source: string, text: string) => void;
+}
+
+export interface SidekiqCensus {
+  /** Processes whose heartbeat is there, each with the time of the last one as it was written. */
+  beats(): Promise<ReadonlyMap<string, string>>;
+  /** What these processes ran at their last heartbeat. */
+  running(processes: Iterable<string>): Promise<string[]>;
+  read(seen: Seen): Promise<void>;
+}
+
+/** `name`: of the Redis, in errors. */
+export function createCensus(name: string, redis: Redis): SidekiqCensus {
+  async function ask<T>(question: () => Promise<T>): Promise<T> {
+    try {
+      return await question();
+    } catch (error) {
+      throw redisError(name, error);
+    }
+  }
+
+  /** From the left: what is pushed meanwhile is seen twice, what is taken from the right leaves the rest in its place. */
+  async function readList(key: string, see: (text: string) => void): Promise<void> {
+    for (let start = 0; ; start += PAGE) {
+      const page = await redis.lrange(key, start, start + PAGE - 1);
+      page.forEach(see);
+      if (page.length < PAGE) return;
+    }
+  }
+
+  async function readSet(key: string, see: (text: string) => void): Promise<void> {
+    let cursor = '0';
+    do {
+      const [next, page] = await redis.zscan(key, cursor, 'COUNT', PAGE);
+      for (let i = 0; i < page.length; i += 2) see(page[i] as string);
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
+  return {
+    beats: () =>
+      ask(async () => {
+        const processes = await redis.smembers('processes');
+        const beats = await Promise.all(processes.map((each) => redis.hget(each, 'beat')));
+        return new Map(processes.flatMap((each, i) => (beats[i] == null ? [] : [[each, beats[i]]])));
+      }),
+
+    running: (processes) =>
+      ask(async () => {
+        const found: string[] = [];
+        for (const each of processes) {
+          // Up to 6.4.1, and from 6.4.2 on.
+          for (const key of [`${each}:workers`, `${each}:work`]) found.push(...(await redis.hvals(key)));
+        }
+        return found.flatMap((work) => trackedSourceIn(payloadOf(work)) ?? []);
+      }),
+
+    read: ({ living, dead }) =>
+      ask(async () => {
+        const see = (text: string) => {
+          const source = trackedSourceIn(text);
+          if (source !== undefined) living(source);
+        };
+        // In the direction in which jobs move: one that comes back to its queue is seen where it came from.
+        await readSet('schedule', see);
+        await readSet('retry', see);
+        for (const queue of await redis.smembers('queues')) await readList(`queue:${queue}`, see);
+        for (const key of await redis.smembers(PRIVATE_LISTS)) await readList(key, see);
+        await readSet('dead', (text) => {
+          const source = trackedSourceIn(text);
+          if (source !== undefined) dead(source, text);
+        });
+      }),
+  };
+}
+
+/** The text of the job, or the job itself, inside of what a process says that it does. */
+function payloadOf(work: string): string {
+  try {
+    const { payload } = JSON.parse(work) as { payload?: unknown };
+    return typeof payload === 'string' ? payload : JSON.stringify(payload ?? '');
+  } catch {
+    return '';
+  }
+}
