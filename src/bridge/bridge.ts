@@ -215,6 +215,8 @@ export function createBridge(options: BridgeOptions): Bridge {
       holdings.tellRecovered();
       outcomes = await outcomesIn(metrics);
       await progress.look(holdings.all, clock.now()).catch(onFatal);
+      // A Redis that is away takes no orders.
+      await holdings.lookForReplays().catch(() => undefined);
     }
   }
 

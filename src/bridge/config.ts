@@ -41,6 +41,11 @@ export const topicConfig = z.strictObject({
     .describe(
       'For Sidekiq: a record is finished when its job is in Redis, or when Ruby (with the middleware) or a worker here has run it.',
     ),
+  lookBackMs: z
+    .int()
+    .positive()
+    .default(900_000)
+    .describe('For Sidekiq, settled when enqueued: how far `sluice replay` goes back.'),
   unknownFields: z
     .enum(['count', 'dead-letter'])
     .default('count')

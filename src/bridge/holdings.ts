@@ -223,6 +223,24 @@ export class Holdings {
     });
   }
 
+  /**
+   * An operator may have records enqueued once more that were finished by being enqueued; other partitions have to be
+   * halted before they can be moved.
+   */
+  async lookForReplays(): Promise<void> {
+    const { orders, onChange } = this.#options;
+    for (const each of this.all) {
+      if (!each.isReady || each.shards.some(({ sink }) => sink.isTracked)) continue;
+      if ((await orders?.read(each)) === undefined || !each.isReady) continue;
+      each.state = 'halted';
+      each.haltReason = 'a replay was ordered';
+      each.isFlowing = false;
+      each.isHaltTold = true;
+      this.#tellHalted(each);
+      onChange();
+    }
+  }
+
   async #watchHalted(): Promise<void> {
     const { log, clock, signal, onChange } = this.#options;
     for (let halted = this.#halted(); halted.length > 0; halted = this.#halted()) {

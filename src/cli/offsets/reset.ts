@@ -8,7 +8,7 @@
  */
 import type { CommitMetadata } from '../../bridge/metadata.ts';
 import { encodeMetadata } from '../../bridge/metadata.ts';
-import { planReset, type RecordsAre, type ResetPlan } from '../../bridge/reset-plan.ts';
+import { planReset, type RecordsAre, type ResetPlan, type ResetWish } from '../../bridge/reset-plan.ts';
 import type { Clock } from '../../clock.ts';
 import { SluiceError } from '../../errors.ts';
 import { partitionKey } from '../../kafka/consumer.ts';
@@ -41,7 +41,7 @@ export interface ResetFlags extends CommonFlags {
 }
 
 /** A partition and what is to become of it. */
-interface Step {
+export interface Step {
   readonly view: PartitionView;
   readonly plan: ResetPlan;
 }
@@ -95,10 +95,15 @@ async function planAll(
   return views.map((view) => {
     const { bounds } = view.facts;
     const named = { earliest: bounds.low, latest: bounds.high }[to] ?? times.get(partitionKey(view)) ?? Number(to);
-    const plan = planReset(view.facts, view.jobs, { offset: named, recordsAre, fingerprint: view.fingerprint });
-    if (typeof plan === 'string') throw new SluiceError('USAGE', `${partitionKey(view)}: ${plan}`);
-    return { view, plan };
+    return planStep(view, { offset: named, recordsAre });
   });
+}
+
+/** Throws USAGE when the wish makes no sense. */
+export function planStep(view: PartitionView, wish: Omit<ResetWish, 'fingerprint'>): Step {
+  const plan = planReset(view.facts, view.jobs, { ...wish, fingerprint: view.fingerprint });
+  if (typeof plan === 'string') throw new SluiceError('USAGE', `${partitionKey(view)}: ${plan}`);
+  return { view, plan };
 }
 
 async function carryOut(access: OffsetsAccess, steps: readonly Step[], clock: Clock): Promise<void> {
@@ -107,7 +112,7 @@ async function carryOut(access: OffsetsAccess, steps: readonly Step[], clock: Cl
   else await commitAll(access, steps);
 }
 
-async function commitAll({ config }: OffsetsAccess, steps: readonly Step[]): Promise<void> {
+export async function commitAll({ config }: OffsetsAccess, steps: readonly Step[]): Promise<void> {
   const offsets = steps.map(({ view: { topic, partition }, plan: { offset, metadata } }) => {
     return { topic, partition, offset, metadata: encodeMetadata(offset, metadata) };
   });
@@ -124,7 +129,7 @@ async function orderAll(access: OffsetsAccess, steps: readonly Step[], clock: Cl
 }
 
 /** A bridge that was killed is a member for a while yet: when the last one is gone, nobody needs to be asked. */
-async function orderOne(access: OffsetsAccess, step: Step, clock: Clock): Promise<void> {
+export async function orderOne(access: OffsetsAccess, step: Step, clock: Clock): Promise<void> {
   const { config, admin, redis } = access;
   const { view, plan } = step;
   const { groupId } = config.kafka;
