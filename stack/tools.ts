@@ -14,26 +14,25 @@ const BREW_JAVAS = ['/opt/homebrew/opt/openjdk/bin/java', '/usr/local/opt/openjd
 
 interface Tool {
   readonly name: string;
-  readonly apt: string;
+  readonly apt: readonly string[];
   /** Undefined where brew has none. */
   readonly brew?: string;
   isThere(): boolean;
 }
 
-const REDIS: Tool = { name: 'redis-server', apt: 'redis-server', brew: 'redis', isThere: () => runs('redis-server') };
+const REDIS: Tool = { name: 'redis-server', apt: ['redis-server'], brew: 'redis', isThere: () => runs('redis-server') };
 const JAVA: Tool = {
   name: `java (${OLDEST_JAVA} or newer)`,
-  apt: 'default-jre-headless',
+  apt: ['default-jre-headless'],
   brew: 'openjdk',
   isThere: () => javaCommand() !== undefined,
 };
-const MAVEN: Tool = { name: 'mvn', apt: 'maven', brew: 'maven', isThere: () => runs('mvn') };
-/** With what its Web needs: Rack, and a server to run it. */
+const MAVEN: Tool = { name: 'mvn', apt: ['maven'], brew: 'maven', isThere: () => runs('mvn') };
+/** With what its Web needs, Rack and a server to run it, and what Rails puts in front of it. */
 const SIDEKIQ: Tool = {
-  name: "Ruby's sidekiq, rack and webrick",
-  apt: 'ruby-sidekiq',
-  isThere: () =>
-    spawnSync('ruby', ['-e', 'require "sidekiq/web"; require "webrick"'], { stdio: 'ignore' }).status === 0,
+  name: "Ruby's sidekiq, rack, webrick and activejob",
+  apt: ['ruby-sidekiq', 'ruby-activejob'],
+  isThere: () => requires('sidekiq/web', 'webrick', 'active_job'),
 };
 
 export interface Needs {
@@ -46,6 +45,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 function runs(command: string): boolean {
   return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+function requires(...files: readonly string[]): boolean {
+  const lines = files.map((file) => `require "${file}"`);
+  return spawnSync('ruby', ['-e', lines.join(';')], { stdio: 'ignore' }).status === 0;
 }
 
 /** The first Java that is new enough. */
@@ -85,7 +89,9 @@ export function requireTools(dir: string, needs: Needs, mayInstall: boolean): vo
 function remedy(missing: readonly Tool[], commands: readonly string[][] | undefined): string {
   const how = commands === undefined ? '' : ` (${commands.at(-1)?.join(' ')}), or let --install do it`;
   const mirror = missing.includes(MAVEN) ? `, or name a Maven repository in ${MIRROR_VARIABLE} instead of mvn` : '';
-  const gems = missing.includes(SIDEKIQ) ? ', or, with a Ruby of your own, `gem install sidekiq rack webrick`' : '';
+  const gems = missing.includes(SIDEKIQ)
+    ? ', or, with a Ruby of your own, `gem install sidekiq rack webrick activejob`'
+    : '';
   const servers = missing.every((tool) => tool === SIDEKIQ)
     ? ''
     : ', or start a container engine (docker with compose), or give KAFKA_BROKERS and REDIS_URL of servers that run';
@@ -100,7 +106,7 @@ function installCommands(missing: readonly Tool[]): string[][] | undefined {
   }
   if (!runs('apt-get')) return undefined;
   const asRoot = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
-  const packages = missing.map(({ apt }) => apt);
+  const packages = missing.flatMap(({ apt }) => apt);
   return [
     [...asRoot, 'apt-get', 'update', '-qq'],
     [...asRoot, 'apt-get', 'install', '-y', '-qq', ...packages],

@@ -10,7 +10,7 @@ it('says how to get a Ruby with Sidekiq, and nothing about servers', () => {
   vi.stubEnv('PATH', '/nowhere');
   const require = () => requireTools('/nowhere', { kafka: false, redis: false, sidekiq: true }, true);
   expect(require).toThrow(
-    "missing: Ruby's sidekiq, rack and webrick. Install them, or, with a Ruby of your own, `gem install sidekiq rack webrick`",
+    "missing: Ruby's sidekiq, rack, webrick and activejob. Install them, or, with a Ruby of your own, `gem install sidekiq rack webrick activejob`",
   );
   expect(require).not.toThrow('KAFKA_BROKERS');
 });
