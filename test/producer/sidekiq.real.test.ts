@@ -98,15 +98,12 @@ it('carries key and headers in our own field, the last of all', async () => {
 });
 
 it('adds nothing of a call that Redis refuses', async () => {
-  const full = await startRedis({ maxmemory: '4mb' });
-  const there = connect('test', full, 'command', silentLog);
-  await there.set('filling', 'x'.repeat(6_000_000));
+  await connection.config('SET', 'maxmemory', '1');
   const jobs = ['a', 'b'].map((queue) => ({ class: 'Note', args: [], queue }));
   const refusal = { code: 'REDIS_REFUSES', message: expect.stringContaining('OOM') };
-  await expect(sidekiq({ redis: { url: full.url } }).performMany(jobs)).rejects.toMatchObject(refusal);
-  expect(await there.keys('*')).toEqual(['filling']);
-  await disconnect(there);
-  await full.stop();
+  await expect(sidekiq().performMany(jobs)).rejects.toMatchObject(refusal);
+  expect(await connection.keys('*')).toEqual([]);
+  await connection.config('SET', 'maxmemory', '0');
 });
 
 it('tells of a key that is in the way', async () => {
