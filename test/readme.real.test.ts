@@ -71,7 +71,7 @@ it('shows Sidekiq jobs that Redis then holds', async () => {
   const env = { ...process.env, SLUICE_VIA: 'redis', REDIS_URL: redis.url };
   execFileSync(process.execPath, ['--conditions=sluice-source', file], { cwd: dir, env });
   const connection = connect('test', redis, 'command', silentLog);
-  const later = (await connection.zrange('schedule', 0, -1)).map((text) => JSON.parse(text));
+  const later = (await connection.zrange('schedule', '0', '-1')).map((text) => JSON.parse(text));
   expect(later.map(({ class: name, args, queue }) => [name, args, queue])).toEqual([
     ['HardJob', ['bob', 5], 'critical'],
     ['Welcome', [{ id: 7 }], 'default'],

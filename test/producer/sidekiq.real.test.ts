@@ -4,9 +4,11 @@ import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { silentLog } from '../../src/log.ts';
 import { createProducer, type SidekiqProducer, type SidekiqSettings } from '../../src/producer.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
+import { sluiceEnv } from '../support/env.ts';
+import { makeTopic } from '../support/kafka.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
-import { startSidekiq } from '../support/sidekiq.ts';
-import { ROOT } from '../support/sluice.ts';
+import { type Run, startSidekiq } from '../support/sidekiq.ts';
+import { ROOT, runSluice } from '../support/sluice.ts';
 
 const TEXT = '{"class":"Note","args":[1.0,9007199254740993,1e2,[],{},"ü\\u2028",{"a":[null,-0.5]}],"queue":"spelled"}';
 
@@ -71,6 +73,46 @@ it('is run by Ruby with equal arguments, now and later, in order', async () => {
   expect(runs.get(later)?.job).toMatchObject({ tags: ['vip'], queue: 'mail', retry: true });
   await ruby.stop();
 });
+
+it('is the same job for Ruby by Kafka and by Redis', async () => {
+  const topic = await makeTopic(1);
+  const env = sluiceEnv(topic, redis, 'idle-workers', { [topic.topic]: { record: 'sidekiq', target: 'sidekiq' } });
+  const bridge = runSluice(['bridge'], { env });
+  const ruby = await startSidekiq(redis, { queues: ['same', 'spelled'] });
+  const args = ['bob', 1.5, -0.25, 2n ** 70n, [], {}, null, { ü: [true, '😀'] }];
+  const options = { queue: 'same', tags: ['a'], retry: 2, unique_for: 60, key: 'k', headers: { trace: 't' } };
+  for (const via of ['kafka', 'redis'] as const) {
+    const producer = sidekiq({ via, kafka: topic.kafka, topic: topic.topic });
+    const jids = [
+      await producer.perform('Note', args, options),
+      ...(await producer.performMany([{ class: 'Note', args: [via], in: 1, queue: 'same' }])),
+      ...(await producer.performJson([TEXT])),
+    ];
+    await vi.waitFor(() => expect(ruby.runs('ended').map(({ jid }) => jid)).toEqual(expect.arrayContaining(jids)), {
+      timeout: 30_000,
+      interval: 100,
+    });
+  }
+  const runs = Map.groupBy(ruby.runs('ended'), (run) => (run.job.sl as { from?: string })?.from !== undefined);
+  const seen = (run: Run) => JSON.stringify([run.queue, run.args.map(({ inspect }) => inspect), settledFields(run)]);
+  const [byKafka, byRedis] = [runs.get(true) ?? [], runs.get(false) ?? []];
+  expect(byKafka.length).toBe(3);
+  expect(
+    byKafka
+      .map(seen)
+      .map((text) => text.replace('kafka', 'redis'))
+      .sort(),
+  ).toEqual(byRedis.map(seen).sort());
+  await Promise.all([bridge.kill('SIGTERM'), ruby.stop()]);
+  await topic.stop();
+});
+
+/** What has to be the same, whichever way a job came. */
+function settledFields({ job: { jid, created_at, enqueued_at, sl, args, ...fields } }: Run): object {
+  const { from: _, ...about } = (sl ?? {}) as Record<string, unknown>;
+  const times = [created_at, enqueued_at].map((time) => Math.abs(Number(time) - Date.now() / 1000) < 60);
+  return { ...Object.fromEntries(Object.entries(fields).sort()), about, times, jid: String(jid).length };
+}
 
 it('appears with all jobs of its call, first in, first out', async () => {
   const jobs = Array.from({ length: 1_200 }, (_, i) => ({ class: 'Note', args: [i], queue: `q${i % 3}` }));
