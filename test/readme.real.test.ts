@@ -4,6 +4,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { silentLog } from '../src/log.ts';
+import { connect, disconnect } from '../src/redis/connection.ts';
+import { startRedis } from './support/redis.ts';
 import { ROOT, runSluice } from './support/sluice.ts';
 
 const blocks = [...readFileSync(`${ROOT}README.md`, 'utf8').matchAll(/```ts\n(.*?)```/gs)].map(
@@ -59,4 +62,23 @@ it('shows a test that runs', () => {
   expect(execFileSync(process.execPath, ['--conditions=sluice-source', file], { cwd: dir, encoding: 'utf8' })).toBe(
     'done 0\n',
   );
+});
+
+it('shows Sidekiq jobs that Redis then holds', async () => {
+  const redis = await startRedis();
+  const file = join(dir, 'workers/_shown-sidekiq.ts');
+  writeFileSync(file, block('sidekiq.perform('));
+  const env = { ...process.env, SLUICE_VIA: 'redis', REDIS_URL: redis.url };
+  execFileSync(process.execPath, ['--conditions=sluice-source', file], { cwd: dir, env });
+  const connection = connect('test', redis, 'command', silentLog);
+  const later = (await connection.zrange('schedule', '0', '-1')).map((text) => JSON.parse(text));
+  expect(later.map(({ class: name, args, queue }) => [name, args, queue])).toEqual([
+    ['HardJob', ['bob', 5], 'critical'],
+    ['Welcome', [{ id: 7 }], 'default'],
+    ['Welcome', [{ id: 8 }], 'default'],
+  ]);
+  const [now] = await connection.lrange('queue:default', 0, -1);
+  expect(now).toContain('"args":[1.0,9007199254740993]');
+  await disconnect(connection);
+  await redis.stop();
 });

@@ -1,19 +1,22 @@
 /**
- * The lines of `sluice produce`: each becomes an event that is acked, or is refused by its number and what is wrong
- * with it; none keeps its neighbours back. When Kafka or Redis fails, what may have arrived is counted as unknown.
+ * The lines of `sluice produce`: each becomes an event or a Sidekiq job that is acked, or is refused by its number and
+ * what is wrong with it; none keeps its neighbours back. When Kafka or Redis fails, what may have arrived is counted as unknown.
  */
 import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
-import type { OutgoingEvent, Producer } from '../producer/producer.ts';
+import type { OutgoingEvent } from '../producer/producer.ts';
 
-const EVENTS_AT_ONCE = 1_000;
+const LINES_AT_ONCE = 1_000;
 /** Sent alone, so that one that is too large for the topic does not take others along. */
 const LARGE_CHARACTERS = 100_000;
 
-interface Line {
+export interface Line<T> {
   readonly number: number;
-  readonly event: OutgoingEvent;
+  readonly content: T;
   readonly isLarge: boolean;
 }
+
+/** All of a call, or nothing of it when something in it is invalid. */
+type SendMany<T> = (all: readonly T[]) => Promise<unknown>;
 
 export interface Counts {
   acked: number;
@@ -33,22 +36,27 @@ export async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<st
   if (rest !== '') yield rest.replace(/\r$/, '');
 }
 
+/** Lines that are not blank, as they are. */
+export async function* textsOf(source: AsyncIterable<string>): AsyncGenerator<Line<string>> {
+  let number = 0;
+  for await (const content of source) {
+    number += 1;
+    if (content.trim() !== '') yield { number, content, isLarge: content.length > LARGE_CHARACTERS };
+  }
+}
+
 /** `common` is said of every event; without a type, a line says its own. */
 export async function* eventsOf(
   source: AsyncIterable<string>,
   type: string | undefined,
   common: object,
   counts: Counts,
-): AsyncGenerator<Line> {
-  let number = 0;
-  for await (const text of source) {
-    number += 1;
-    if (text.trim() === '') continue;
+): AsyncGenerator<Line<OutgoingEvent>> {
+  for await (const { content, ...line } of textsOf(source)) {
     try {
-      const event = { ...common, ...eventOf(JSON.parse(text), type) };
-      yield { number, event, isLarge: text.length > LARGE_CHARACTERS };
+      yield { ...line, content: { ...common, ...eventOf(JSON.parse(content), type) } };
     } catch (error) {
-      refuse(counts, number, error);
+      refuse(counts, line.number, error);
     }
   }
 }
@@ -70,35 +78,39 @@ function eventOf(value: unknown, type: string | undefined): OutgoingEvent {
 }
 
 /** Rejects when Kafka or Redis fails; what was counted until then stands. */
-export async function produceLines(producer: Producer, events: AsyncIterable<Line>, counts: Counts): Promise<void> {
-  let batch: Line[] = [];
-  for await (const line of events) {
+export async function produceLines<T>(
+  sendMany: SendMany<T>,
+  lines: AsyncIterable<Line<T>>,
+  counts: Counts,
+): Promise<void> {
+  let batch: Line<T>[] = [];
+  for await (const line of lines) {
     if (line.isLarge) {
-      await sendOne(producer, line, counts);
+      await sendOne(sendMany, line, counts);
       continue;
     }
     batch.push(line);
-    if (batch.length < EVENTS_AT_ONCE) continue;
-    await sendAll(producer, batch, counts);
+    if (batch.length < LINES_AT_ONCE) continue;
+    await sendAll(sendMany, batch, counts);
     batch = [];
   }
-  await sendAll(producer, batch, counts);
+  await sendAll(sendMany, batch, counts);
 }
 
 /** All at once when all are good. Nothing is sent of a call with a bad one, which is then found one by one. */
-async function sendAll(producer: Producer, batch: readonly Line[], counts: Counts): Promise<void> {
+async function sendAll<T>(sendMany: SendMany<T>, batch: readonly Line<T>[], counts: Counts): Promise<void> {
   try {
-    await producer.sendMany(batch.map(({ event }) => event));
+    await sendMany(batch.map(({ content }) => content));
     counts.acked += batch.length;
   } catch (error) {
     if (!isOfMessage(error)) throw lost(error, batch, counts);
-    for (const line of batch) await sendOne(producer, line, counts);
+    for (const line of batch) await sendOne(sendMany, line, counts);
   }
 }
 
-async function sendOne(producer: Producer, line: Line, counts: Counts): Promise<void> {
+async function sendOne<T>(sendMany: SendMany<T>, line: Line<T>, counts: Counts): Promise<void> {
   try {
-    await producer.sendMany([line.event]);
+    await sendMany([line.content]);
     counts.acked += 1;
   } catch (error) {
     if (!isOfMessage(error) && !isSluiceError(error, 'UNFIT')) throw lost(error, [line], counts);
@@ -111,7 +123,7 @@ function isOfMessage(error: unknown): boolean {
   return isSluiceError(error, 'INVALID_MESSAGE') || isSluiceError(error, 'SCHEMA');
 }
 
-function lost(error: unknown, batch: readonly Line[], counts: Counts): SluiceError {
+function lost(error: unknown, batch: readonly Line<unknown>[], counts: Counts): SluiceError {
   const code = isSluiceError(error) ? error.code : 'UNREACHABLE';
   const isUnsent = isSluiceError(error) && error.isUnsent;
   if (!isUnsent) counts.unknown += batch.length;

@@ -14,6 +14,8 @@ export const DIALECTS = ['7', '8'] as const;
 export type Dialect = (typeof DIALECTS)[number];
 
 export const DEFAULT_SIDEKIQ_QUEUE = 'default';
+/** May be half a pair, which Ruby's JSON either does not read, or reads and cannot write again. */
+const SURROGATE = /\\u[dD][89a-fA-F]/;
 /** What Ruby's JSON reads. */
 export const DEEPEST = 100;
 /** Sidekiq's Web shows no queue of another name. */
@@ -43,6 +45,7 @@ export function parseSidekiqJob(text: string): SidekiqJob {
   const value = parse(text);
   const { members, depth } = objectText(text);
   if (depth > DEEPEST) throw broken(`is nested ${depth} deep; Ruby reads ${DEEPEST} at most`);
+  if (SURROGATE.test(text)) JSON.parse(text, checkSurrogates);
   for (const [field, rule] of Object.entries(RULES)) check(field, value[field], rule);
   return {
     class: value.class as string,
@@ -148,6 +151,12 @@ function parse(text: string): Record<string, unknown> {
     throw broken(`is ${kindOf(value)}; allowed: an object with "class" and "args"`);
   }
   return value as Record<string, unknown>;
+}
+
+function checkSurrogates(name: string, value: unknown): unknown {
+  const isWhole = typeof value !== 'string' || value.isWellFormed();
+  if (isWhole && name.isWellFormed()) return value;
+  throw broken('holds half a surrogate pair, which is no text for Ruby');
 }
 
 interface Rule {

@@ -11,6 +11,8 @@ import type { LoadedSchemas } from '../schema/load.ts';
 import { suggestion } from '../suggest.ts';
 import { TOPIC_NAME } from './options.ts';
 
+export const DEFAULT_SIDEKIQ_TOPIC = 'sluice.sidekiq';
+
 /** Where things go, whatever they are. */
 interface Whereabouts {
   /** Default: SLUICE_VIA, or `kafka`. */
@@ -68,7 +70,7 @@ export function settle(given: ProducerSettings): Settings {
 
 export function settleSidekiq(given: SidekiqSettings): SettledSidekiq {
   checkNames(given, OF_SIDEKIQ);
-  return { ...place(given, 'sluice.sidekiq'), dialect: oneOf('dialect', given.dialect ?? '7', DIALECTS) };
+  return { ...place(given, DEFAULT_SIDEKIQ_TOPIC), dialect: oneOf('dialect', given.dialect ?? '7', DIALECTS) };
 }
 
 function checkNames(given: object, names: readonly string[]): void {

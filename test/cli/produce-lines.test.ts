@@ -37,7 +37,7 @@ function produced(
     close: () => Promise.resolve(),
   };
   const events = eventsOf(linesOf(chunked(texts.join('\n'))), type, { key: 'k' }, counts);
-  const done = produceLines(producer, events, counts);
+  const done = produceLines(producer.sendMany, events, counts);
   return { done, counts, sent };
 }
 

@@ -147,3 +147,32 @@ test.each([
   expect(code).toBe(2);
   expect(stderr).toContain(words);
 });
+
+test('Sidekiq jobs, as they are spelled, to either; bad ones are named', async () => {
+  const name = `${topic}-sidekiq`;
+  await admin.ensureTopics([{ topic: name, partitions: 1 }]);
+  const SLUICE_TOPICS = JSON.stringify({ [name]: { record: 'sidekiq', target: 'sidekiq' } });
+  const env = { KAFKA_BROKERS: kafkaBrokers().join(), REDIS_URL: redis.url, SLUICE_TOPICS };
+  const input = '{"class":"HardJob","args":[1.0],"queue":"ruby"}\n{"class":"HardJob"}\n{"cl';
+  for (const via of ['kafka', 'redis']) {
+    const { code, stderr } = await run(['produce', '--sidekiq', '--via', via], { cwd, env, input });
+    expect(stderr).toMatch(
+      /^line 2: the Sidekiq job has no args; allowed: a list\nline 3: the Sidekiq job is not JSON/,
+    );
+    expect(code).toBe(6);
+  }
+  expect((await admin.bounds([name])).get(`${name}/0`)?.high).toBe(1);
+  const connection = new Redis(redis.url);
+  expect(await connection.lrange('queue:ruby', 0, -1)).toEqual([expect.stringContaining('"args":[1.0]')]);
+  connection.disconnect();
+});
+
+test.each([
+  [['acme.v1.Ping'], '--sidekiq: the job itself says its class, queue, time and retries; leave out acme.v1.Ping'],
+  [['--queue', 'a'], '--sidekiq: the job itself says its class, queue, time and retries; leave out --queue'],
+  [['--topic', topic], 'holds envelope records; with --sidekiq, Sidekiq jobs are written'],
+])('Sidekiq jobs with %j are refused', async (args, words) => {
+  const { code, stderr } = await produce(['--sidekiq', '--json', '{}', ...args]);
+  expect(stderr).toContain(words);
+  expect(code).toBe(2);
+});

@@ -1,0 +1,45 @@
+/** What is a Sidekiq job: text that Ruby can read, and write again, with fields that Sidekiq can work with. */
+import { expect, it } from 'vitest';
+import { parseSidekiqJob } from '../../src/job/sidekiq-job.ts';
+
+function job(fields: string): string {
+  return `{"class":"HardJob","args":[],${fields}}`;
+}
+
+it.each([
+  '{"class":"HardJob","args":[]}',
+  ' {"args" : [ 1.0, "]}\\"" ] ,\n"class":"HardJob"}\r\n',
+  job('"jid":null,"queue":null,"retry":null,"at":null,"tags":null'),
+  job('"retry":0,"at":1700000000.5,"created_at":1700000000000,"tags":[1]'),
+  job('"text":"\\ud83d\\ude00"'),
+  job('"text":"\\\\ud800"'),
+  job(`"deep":${'['.repeat(99)}${']'.repeat(99)}`),
+])('%s is one', (text) => {
+  expect(parseSidekiqJob(text).class).toBe('HardJob');
+});
+
+it.each([
+  ['', 'is not JSON'],
+  ['{"class":"HardJob","args":[]', 'is not JSON'],
+  ['\ufeff{"class":"HardJob","args":[]}', 'is not JSON'],
+  ['[]', 'is a list; allowed: an object with "class" and "args"'],
+  ['null', 'is null'],
+  ['{"args":[]}', 'has no class'],
+  ['{"class":"HardJob"}', 'has no args'],
+  ['{"class":"HardJob","args":{}}', 'args is an object; allowed: a list'],
+  [job('"class":""'), `class is the string ""`],
+  [job('"queue":"a b"'), 'queue is the string "a b"'],
+  [job('"at":"soon"'), 'at is the string "soon"'],
+  [job('"at":1700000000000'), 'at is the number 1700000000000'],
+  [job('"at":1e400'), 'at is the number'],
+  [job('"created_at":-1'), 'created_at is the number -1'],
+  [job('"retry":1.5'), 'retry is the number 1.5'],
+  [job(`"deep":${'['.repeat(100)}${']'.repeat(100)}`), 'is nested 101 deep; Ruby reads 100 at most'],
+  [job(`"deep":${'['.repeat(100_000)}${']'.repeat(100_000)}`), 'is nested 100001 deep'],
+  [job('"text":"\\uD800"'), 'holds half a surrogate pair'],
+  [job('"text":["\\ude00\\ud83d"]'), 'holds half a surrogate pair'],
+  [job('"\\udfff":1'), 'holds half a surrogate pair'],
+])('%.80s is none', (text, words) => {
+  expect(() => parseSidekiqJob(text)).toThrow(words);
+  expect(() => parseSidekiqJob(text)).toThrow(expect.objectContaining({ code: 'INVALID_MESSAGE' }));
+});
