@@ -5,17 +5,19 @@ import type { Log } from '../log.ts';
 import type { QueueConfig } from '../queue/config.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import { connect, disconnect, type Redis } from '../redis/connection.ts';
+import type { Schemas } from '../schema/schemas.ts';
 import type { Service } from '../service.ts';
 import type { AttemptContext, TakenJob } from './attempt.ts';
 import type { Host } from './host.ts';
 import { createBullHost } from './hosts/bullmq.ts';
 
-export interface WorkOptions extends AttemptContext {
+export interface WorkOptions extends Omit<AttemptContext, 'find' | 'onAttempt'> {
   readonly config: {
     readonly redis: Readonly<Record<string, RedisConfig>>;
     readonly queues: Readonly<Record<string, QueueConfig>>;
   };
   readonly workers: WorkerSet;
+  readonly schemas: Schemas;
 }
 
 export interface Work extends Service {
