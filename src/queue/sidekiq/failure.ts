@@ -11,6 +11,7 @@ import type { QueuedJob } from './job.ts';
 
 const DEFAULT_RETRIES = 25;
 const MESSAGE_CHARS = 10_000;
+const POISONED = 'its hosts died while they ran it, one after the other';
 /** Ruby's Base64.encode64 breaks its lines there; Sidekiq 8 writes one line. */
 const BASE64_LINE = 60;
 
@@ -56,9 +57,9 @@ export function postponedText({ members }: QueuedJob, queue: string): string {
   return textOf(postponed);
 }
 
-/** A job that took its hosts down, which nobody could write a failure into. */
-export function poisonedText(job: QueuedJob, message: string, circumstances: Circumstances): string {
-  const failure: Failure = { class: 'Sluice::HostDied', message, backtrace: [], isFinal: true };
+/** A job that was held by one host after the other that died; none of them could write a failure into it. */
+export function poisonedText(job: QueuedJob, circumstances: Circumstances): string {
+  const failure: Failure = { class: 'Sluice::HostDied', message: POISONED, backtrace: [], isFinal: true };
   return textOf(failedMembers(job, failure, job.retryCount ?? 0, circumstances));
 }
 

@@ -7,12 +7,10 @@ import type { JobAbout } from '../../job/job.ts';
 import { type Members, objectText } from '../../job/json-members.ts';
 import { parseExactly } from '../../job/json-values.ts';
 import { aboutIn } from '../../job/options.ts';
-import { millisecondsOf } from '../../job/sidekiq-job.ts';
+import { DEEPEST, millisecondsOf } from '../../job/sidekiq-job.ts';
 
 /** ActiveJob's wrappers, of Rails and of Sidekiq 8: the class that counts is the wrapped one. */
 const WRAPPERS = ['ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper', 'Sidekiq::ActiveJob::Wrapper'];
-/** What Ruby's JSON reads; a job that is nested deeper dies there too. */
-const DEEPEST = 100;
 
 export interface QueuedJob {
   /** The class that runs it; undefined: none that can be read. */
@@ -24,8 +22,10 @@ export interface QueuedJob {
   /** From 0; undefined: it never failed. */
   readonly retryCount: number | undefined;
   readonly about: JobAbout | undefined;
-  /** The id of a job that came from Kafka. */
+  /** The id of a job from Kafka whose end its bridge waits for. */
   readonly source: string | undefined;
+  /** The id of any job from Kafka. */
+  readonly origin: string | undefined;
   /** Every field as it is written. */
   readonly members: Members;
 }
@@ -48,7 +48,7 @@ export function readJob(raw: Buffer): QueuedJob | undefined {
 function queuedJob(value: Record<string, unknown>, members: Members): QueuedJob {
   const isWrapped =
     typeof value.class === 'string' && WRAPPERS.includes(value.class) && typeof value.wrapped === 'string';
-  const source: unknown = Reflect.get(Object(value.sl), 'source');
+  const source = jobIdIn(value.sl, 'source');
   return {
     class: textIn(isWrapped ? value.wrapped : value.class)?.replace(/^::/, ''),
     args: listIn(isWrapped ? wrappedArguments(value.args) : value.args),
@@ -56,7 +56,8 @@ function queuedJob(value: Record<string, unknown>, members: Members): QueuedJob 
     createdAtMs: millisecondsOf(value.created_at),
     retryCount: Number.isSafeInteger(value.retry_count) ? (value.retry_count as number) : undefined,
     about: aboutIn(value),
-    source: typeof source === 'string' && sourceOf(source) !== undefined ? source : undefined,
+    source,
+    origin: source ?? jobIdIn(value.sl, 'from'),
     members,
   };
 }
@@ -64,6 +65,11 @@ function queuedJob(value: Record<string, unknown>, members: Members): QueuedJob 
 /** ActiveJob calls with the arguments that lie in the only argument of its wrapper. */
 function wrappedArguments(args: unknown): unknown {
   return Array.isArray(args) ? (Reflect.get(Object(args[0]), 'arguments') as unknown) : undefined;
+}
+
+function jobIdIn(about: unknown, name: string): string | undefined {
+  const id: unknown = Reflect.get(Object(about), name);
+  return typeof id === 'string' && sourceOf(id) !== undefined ? id : undefined;
 }
 
 function textIn(value: unknown): string | undefined {

@@ -58,7 +58,13 @@ export type Settlement =
 
 export type Take =
   | { readonly kind: 'silent' }
-  | { readonly kind: 'taken'; readonly jobs: readonly Taken[]; readonly refused: number; readonly nowMs: number };
+  | {
+      readonly kind: 'taken';
+      readonly jobs: readonly Taken[];
+      readonly refused: number;
+      readonly passedOver: number;
+      readonly nowMs: number;
+    };
 
 export interface SidekiqSource {
   readonly identity: string;
@@ -83,13 +89,14 @@ export function createSidekiqSource(redis: Redis, identity: string): SidekiqSour
     async take(most, queues) {
       const keys = [SIDEKIQ_ALIVE + identity, SIDEKIQ_PRIVATE_LISTS, ...queues.map((queue) => `queue:${queue}`)];
       const reply = (await runScriptForBytes(redis, TAKE, keys, [identity, sources, most, ...queues])) as unknown[];
-      const [status, nowMs, refused, ...rest] = reply;
+      const [status, nowMs, refused, passedOver, ...rest] = reply;
       if (String(status) === 'silent') return { kind: 'silent' };
       const jobs = pairs(rest).map(([place, raw]) => ({
         queue: queues[place as number] as string,
         raw: raw as Buffer,
       }));
-      return { kind: 'taken', jobs, refused: refused as number, nowMs: Number(String(nowMs)) };
+      const [left, gone] = [refused as number, passedOver as number];
+      return { kind: 'taken', jobs, refused: left, passedOver: gone, nowMs: Number(String(nowMs)) };
     },
 
     async settle(job, settlement) {

@@ -1,9 +1,10 @@
 -- The ledger's entries of one job, for the scripts of Sluice's own hosts.
 
--- The ledgers that hold this job as unsettled, each with its chunk and slot. An error reads as none: something has been written.
+-- The ledgers that hold this job as unsettled, each with its chunk and slot; and how many ledgers it could be entered in.
+-- An error reads as none: something has been written.
 local function entries_of(sources, queue, id)
   local source, offset = string.match(id, '^(k~.*~)(%d+)$')
-  if not source then return {} end
+  if not source then return {}, 0 end
   local slot = tonumber(offset) % CHUNK
   local chunk = string.format('%.0f', (tonumber(offset) - slot) / CHUNK)
   local bases = redis.pcall('SMEMBERS', sources .. ':' .. source)
@@ -14,7 +15,7 @@ local function entries_of(sources, queue, id)
       entries[#entries + 1] = { base = base, chunk = chunk, slot = slot, key = key }
     end
   end
-  return entries
+  return entries, #bases
 end
 
 -- The half of the incarnation that is cheap to ask, once a job: it changes with a restart and with a failover alike.

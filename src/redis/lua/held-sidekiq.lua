@@ -26,7 +26,7 @@ end
 
 -- `source` is empty for a job that did not come from Kafka.
 local function entries_in(sources, source)
-  if source == '' then return {} end
+  if source == '' then return {}, 0 end
   return entries_of(sources, LABEL, source)
 end
 
