@@ -10,6 +10,7 @@ import { createMetrics } from './metrics.ts';
 import { decodeEnvelope, encodeEnvelope } from './schema/envelope.ts';
 import { loadSchemas } from './schema/load.ts';
 import { attempt } from './worker/attempt.ts';
+import { byMessage } from './worker/by-message.ts';
 
 export interface PerformOptions {
   /** Folders of .proto files. Default: `proto` and `workers` of the working folder. */
@@ -52,8 +53,7 @@ export async function perform<T>(
   };
   const job = { id: 'test', queue: worker.queue, name: received.type, data, about, attempt: options.attempt ?? 1 };
   const outcome = await attempt(job, options.signal ?? new AbortController().signal, {
-    workers: workerSet([{ file: '', definition: worker as WorkerDefinition }]),
-    schemas,
+    find: byMessage(workerSet([{ file: '', definition: worker as WorkerDefinition }]), schemas),
     portFor: () => ({
       track: async (fields) => {
         collected.push(fields);

@@ -21,7 +21,7 @@ export async function check(flags: CheckFlags): Promise<number> {
   const workers = await workersFor(config, schemas);
   const orphans = topicsWithoutTakers(config, workers);
   if (orphans.length > 0) throw new SluiceError('WORKER', noWorkers(config, orphans));
-  const [types, files] = [schemas.types().length, workers.all().map(({ file }) => file)];
+  const [types, files] = [schemas.types().length, [...workers.all(), ...workers.sidekiq.all()].map(({ file }) => file)];
   if (flags.quiet) return EXIT.ok;
   const warnings = await warningsOf(config, workers);
   if (flags.json) printJson({ version: SHAPE_VERSION, messageTypes: types, workers: files, warnings });

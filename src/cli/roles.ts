@@ -18,16 +18,23 @@ import { noWorkers, topicsWithoutTakers, unfedWorkers } from './feeding.ts';
 export const ROLES = ['bridge', 'work', 'dashboard'] as const;
 export type Role = (typeof ROLES)[number];
 
-type MakeRole = (context: Context, onFatal: (error: Error) => void) => Promise<Service>;
+export interface RoleEnd {
+  /** It cannot go on. */
+  readonly onFatal: (error: Error) => void;
+  /** It was asked to end. */
+  readonly onTerm: () => void;
+}
+
+type MakeRole = (context: Context, end: RoleEnd) => Promise<Service>;
 
 const MAKE: Readonly<Record<Role, MakeRole>> = { bridge: makeBridge, work: makeWork, dashboard: makeDashboard };
 
-export function makeRole(role: Role, context: Context, onFatal: (error: Error) => void): Promise<Service> {
+export function makeRole(role: Role, context: Context, end: RoleEnd): Promise<Service> {
   hearBullWarnings(context.log);
-  return MAKE[role](context, onFatal);
+  return MAKE[role](context, end);
 }
 
-async function makeBridge(context: Context, onFatal: (error: Error) => void): Promise<Service> {
+async function makeBridge(context: Context, { onFatal }: RoleEnd): Promise<Service> {
   const { config, log, metrics, clock } = context;
   const schemas = schemasFor(config);
   const workers = await workersFor(config, schemas);
@@ -58,7 +65,7 @@ async function makeBridge(context: Context, onFatal: (error: Error) => void): Pr
   return inOrder([beacon, gates, losses, bridge], () => disconnect(redis));
 }
 
-async function makeWork(context: Context): Promise<Service> {
+async function makeWork(context: Context, { onTerm }: RoleEnd): Promise<Service> {
   const { config, log, metrics, clock } = context;
   const schemas = schemasFor(config);
   const workers = await workersFor(config, schemas);
@@ -68,6 +75,7 @@ async function makeWork(context: Context): Promise<Service> {
     workers,
     schemas,
     portFor: (eventId, signal) => portFor(collector, eventId, signal),
+    onTerm,
     log,
     metrics,
     clock,

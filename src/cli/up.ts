@@ -6,7 +6,7 @@ import type { Service } from '../service.ts';
 import { check } from './check.ts';
 import { type CommonFlags, type Context, createContext } from './context.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
-import { makeRole, ROLES, type Role } from './roles.ts';
+import { makeRole, ROLES, type Role, type RoleEnd } from './roles.ts';
 import { runUntilStopped } from './run-role.ts';
 import { type ChildSpec, createSupervisor, type Supervisor } from './supervise.ts';
 import { servers } from './whereabouts.ts';
@@ -19,7 +19,7 @@ export async function runRole(role: Role, flags: CommonFlags): Promise<number> {
   const context = await createContext(flags, role);
   const { log } = context;
   return runUntilStopped({ log, deadlineMs: context.config.work.drainMs }, ({ end }) =>
-    makeRole(role, context, fatal(log, end)),
+    makeRole(role, context, endOf(log, end)),
   );
 }
 
@@ -64,15 +64,18 @@ async function upInOne(context: Context): Promise<number> {
   const { config, loaded, log } = context;
   log.info(servers(loaded), 'starting');
   return runUntilStopped({ log, deadlineMs: config.work.drainMs }, async ({ end }) =>
-    together(await Promise.all(rolesOf(config).map((role) => makeRole(role, context, fatal(log, end))))),
+    together(await Promise.all(rolesOf(config).map((role) => makeRole(role, context, endOf(log, end))))),
   );
 }
 
-/** What a role does that cannot go on: it says so and ends its process, for the supervisor to start it again. */
-function fatal(log: Log, end: (exitCode: number) => void): (error: Error) => void {
-  return (error) => {
-    log.error({ err: error }, 'cannot go on');
-    end(exitCodeOf(error));
+/** A role that cannot go on says so and ends its process, for the supervisor to start it again. */
+function endOf(log: Log, end: (exitCode: number) => void): RoleEnd {
+  return {
+    onFatal(error) {
+      log.error({ err: error }, 'cannot go on');
+      end(exitCodeOf(error));
+    },
+    onTerm: () => end(EXIT.ok),
   };
 }
 

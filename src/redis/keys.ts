@@ -63,3 +63,17 @@ export function lossesKey(group: string): string {
 export function lastRunKey(queuePrefix: string, id: string): string {
   return `${ROOT}:last-run:${queuePrefix}${id}`;
 }
+
+/** Of Sluice's hosts on Sidekiq queues: what one of them has taken from a queue and not finished. */
+export function sidekiqPrivateKey(queue: string, identity: string): string {
+  return `work:${queue}:${identity}`;
+}
+
+/** The names of all private lists. */
+export const SIDEKIQ_PRIVATE_LISTS = `${ROOT}:sidekiq:private`;
+
+/** With the identity of a host: there as long as it is alive. */
+export const SIDEKIQ_ALIVE = `${ROOT}:sidekiq:alive:`;
+
+/** With the hash of a job's text: how often it was put back because its host had died. */
+export const SIDEKIQ_RECOVERIES = `${ROOT}:sidekiq:recoveries:`;

@@ -23,16 +23,28 @@ export function lua(name: string): string {
   return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
 }
 
-export async function runScript(
-  redis: Redis,
-  { sha, text }: Script,
-  keys: readonly string[],
-  args: readonly (string | number | Buffer)[],
-): Promise<unknown> {
+type Arguments = readonly (string | number | Buffer)[];
+
+export function runScript(redis: Redis, { sha, text }: Script, keys: readonly string[], args: Arguments) {
+  return onceMoreAsText(
+    () => redis.evalsha(sha, keys.length, ...keys, ...args),
+    () => redis.eval(text, keys.length, ...keys, ...args),
+  );
+}
+
+/** Answers with bytes where Redis does: what a job holds need not be text. */
+export function runScriptForBytes(redis: Redis, { sha, text }: Script, keys: readonly string[], args: Arguments) {
+  return onceMoreAsText(
+    () => redis.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args),
+    () => redis.callBuffer('EVAL', text, keys.length, ...keys, ...args),
+  );
+}
+
+async function onceMoreAsText(byHash: () => Promise<unknown>, byText: () => Promise<unknown>): Promise<unknown> {
   try {
-    return await redis.evalsha(sha, keys.length, ...keys, ...args);
+    return await byHash();
   } catch (error) {
     if (!messageOf(error).startsWith('NOSCRIPT')) throw error;
-    return redis.eval(text, keys.length, ...keys, ...args);
+    return byText();
   }
 }

@@ -11,6 +11,7 @@ export function createCodec(message: MessageInfo): Codec {
   const decodeToJson = createBinaryToJson(message);
   return {
     type: message.fullName,
+    fields: message.fields.map(({ jsonName }) => jsonName),
     decodeToJson,
     fromJson: (json) => toMessage(message, toCanonical(message, json)),
     toJson: (value) => toCanonical(message, value),

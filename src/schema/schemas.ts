@@ -13,6 +13,8 @@ export interface Decoded {
 /** All errors are SluiceError INVALID_MESSAGE and name the field path, the value's kind and what is allowed. */
 export interface Codec {
   readonly type: string;
+  /** JSON names of the fields, in the order of their numbers. */
+  readonly fields: readonly string[];
   /** Hot path: binary to proto3 JSON text. Tolerant of unknown fields and open enum values. */
   decodeToJson(bytes: Uint8Array): Decoded;
   /** Strict proto3 JSON (already parsed) to the TypeScript message: bigint, Uint8Array, enum names, defaults filled in. */

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { isOutcome } from '../definition/outcomes.ts';
-import type { CollectorPort, Outcome, WorkerContext, WorkerDefinition } from '../definition/worker.ts';
+import type { CollectorPort, Outcome, WorkerContext } from '../definition/worker.ts';
 import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
 import { eventIdOf } from '../job/event-id.ts';
 import { sourceOf } from '../job/identity.ts';
@@ -12,7 +12,6 @@ import type { JobAbout } from '../job/job.ts';
 import { firstOriginOf } from '../job/letter.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import type { Schemas } from '../schema/schemas.ts';
 
 /** A job as its queue hands it over. */
 export interface TakenJob {
@@ -26,14 +25,23 @@ export interface TakenJob {
   readonly createdAt?: number;
   /** From 1. */
   readonly attempt: number;
+  /** Where in Kafka it came from, as the id of a job says it; default: what `id` says. */
+  readonly source?: string;
+}
+
+/** What the name of a job stands for. */
+export interface Runnable {
+  /** For metrics. */
+  readonly label: string;
+  readonly timeoutMs: number;
+  /** What `run` takes; throws where the job's data is something else. */
+  read(job: TakenJob): unknown;
+  run(message: unknown, ctx: WorkerContext): Promise<Outcome | void> | Outcome | void;
 }
 
 export interface AttemptContext {
-  readonly workers: {
-    get(message: string): WorkerDefinition | undefined;
-    all(): readonly { readonly definition: WorkerDefinition }[];
-  };
-  readonly schemas: Schemas;
+  /** What runs the job, or the outcome of one that nothing runs. */
+  readonly find: (job: TakenJob) => Runnable | Outcome;
   /** Told of each attempt before it runs. */
   readonly onAttempt?: (job: TakenJob) => void;
   readonly portFor: (eventId: string, signal: AbortSignal) => CollectorPort;
@@ -49,38 +57,32 @@ const LONGEST_WAIT_MS = 365 * 24 * 3_600_000;
 export async function attempt(job: TakenJob, signal: AbortSignal, context: AttemptContext): Promise<Outcome> {
   context.onAttempt?.(job);
   const started = context.clock.now();
-  const definition = context.workers.get(job.name);
-  const outcome =
-    definition === undefined ? unknownMessage(job, context) : await readAndRun(definition, job, signal, context);
+  const found = context.find(job);
+  const outcome = isOutcome(found) ? found : await readAndRun(found, job, signal, context);
   // A name that nobody knows must not become a label: anybody can write one.
-  const message = definition?.message ?? 'unknown';
+  const message = isOutcome(found) ? 'unknown' : found.label;
   context.metrics.attempts.inc({ message, outcome: outcome.kind });
   context.metrics.attemptSeconds.observe({ message }, (context.clock.now() - started) / 1000);
   return outcome;
 }
 
-function unknownMessage({ name }: TakenJob, { workers }: AttemptContext): Outcome {
-  const known = workers.all().map(({ definition }) => definition.message);
-  return { kind: 'dead', reason: `no worker runs ${name}; known: ${known.join(', ') || 'none'}` };
-}
-
 async function readAndRun(
-  definition: WorkerDefinition,
+  runnable: Runnable,
   job: TakenJob,
   signal: AbortSignal,
   context: AttemptContext,
 ): Promise<Outcome> {
   let message: unknown;
   try {
-    message = context.schemas.codec(job.name).fromJson(job.data);
+    message = runnable.read(job);
   } catch (error) {
-    return { kind: 'dead', reason: `the job's data does not fit ${job.name}: ${messageOf(error)}`, cause: error };
+    return { kind: 'dead', reason: `the job's data does not fit ${runnable.label}: ${messageOf(error)}`, cause: error };
   }
-  return run(definition, message, job, signal, context);
+  return run(runnable, message, job, signal, context);
 }
 
 async function run(
-  definition: WorkerDefinition,
+  runnable: Runnable,
   message: unknown,
   job: TakenJob,
   signal: AbortSignal,
@@ -88,11 +90,11 @@ async function run(
 ): Promise<Outcome> {
   const timeout = new AbortController();
   const timer = setTimeout(() => {
-    timeout.abort(new SluiceError('TIMEOUT', `the worker took longer than ${definition.timeoutMs} ms`));
-  }, definition.timeoutMs);
+    timeout.abort(new SluiceError('TIMEOUT', `the worker took longer than ${runnable.timeoutMs} ms`));
+  }, runnable.timeoutMs);
   const either = AbortSignal.any([signal, timeout.signal]);
   try {
-    const result = await untilAborted(either, async () => definition.run(message, workerContext(job, either, context)));
+    const result = await untilAborted(either, async () => runnable.run(message, workerContext(job, either, context)));
     return isOutcome(result) ? carriedOut(result) : { kind: 'done' };
   } catch (error) {
     // What the collector refuses for good, it refuses at every attempt.
@@ -143,8 +145,8 @@ function workerContext(job: TakenJob, signal: AbortSignal, { log, portFor }: Att
 }
 
 /** The record that the event first came in, whatever waits and replays lie between. */
-function sourceFor({ id, about }: TakenJob): WorkerContext['source'] {
-  const source = sourceOf(id);
+function sourceFor({ id, about, source: from = id }: TakenJob): WorkerContext['source'] {
+  const source = sourceOf(from);
   const first = firstOriginOf(about?.headers ?? {});
   if (source === undefined || first === undefined) {
     return source && { topic: source.topic, partition: source.partition, offset: source.offset };

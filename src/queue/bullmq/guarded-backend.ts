@@ -17,7 +17,7 @@ const REFUSED_AT = 4;
 type Argument = string | number | Buffer;
 
 /** Whatever fetches a job is guarded; a refused one makes room for the next, so each script can take. */
-const GUARD = [lua('ledger'), asFunction('moveToActive'), lua('guard-bullmq')];
+const GUARD = [lua('ledger'), lua('entries'), asFunction('moveToActive'), lua('guard-bullmq')];
 const GUARDED: Partial<Record<string, { name: StockScript; script: Script }>> = {
   moveToActive: { name: 'moveToActive', script: script(...GUARD, lua('take-bullmq')) },
   moveToDelayed: { name: 'moveToDelayed', script: script(...GUARD, asFunction('moveToDelayed'), lua('delay-bullmq')) },

@@ -7,12 +7,15 @@
  * nothing that is another's by then.
  */
 import type { Job } from 'bullmq';
-import type { Outcome } from '../../definition/worker.ts';
+import type { WorkersOf } from '../../definition/discover.ts';
+import type { Outcome, WorkerDefinition } from '../../definition/worker.ts';
 import { messageOf, SluiceError } from '../../errors.ts';
 import { guardedBackend } from '../../queue/bullmq/guarded-backend.ts';
 import type { Redis } from '../../redis/connection.ts';
+import type { Schemas } from '../../schema/schemas.ts';
 import { within } from '../../service.ts';
 import { type AttemptContext, attempt } from '../attempt.ts';
+import { byMessage } from '../by-message.ts';
 import { createFailureLog } from '../failure-log.ts';
 import type { Host } from '../host.ts';
 import { giveBack, record, requireOwn, retryDelay, settleOptions, takenJob } from './bullmq-job.ts';
@@ -30,7 +33,9 @@ const IDLE_CLOSE_MS = 2_000;
 const OPEN_AGAIN_MS = 500;
 const LOG_AGAIN_MS = 10_000;
 
-export interface BullHostOptions extends AttemptContext {
+export interface BullHostOptions extends Omit<AttemptContext, 'find'> {
+  readonly workers: WorkersOf<WorkerDefinition>;
+  readonly schemas: Schemas;
   readonly queue: string;
   readonly prefix: string;
   readonly concurrency: number;
@@ -39,8 +44,9 @@ export interface BullHostOptions extends AttemptContext {
 }
 
 export function createBullHost(options: BullHostOptions): Host {
-  const { queue, prefix, concurrency, connection, log, clock, workers } = options;
+  const { queue, prefix, concurrency, connection, log, clock, workers, schemas } = options;
   const keyPrefix = `${prefix}:${queue}:`;
+  const context = { ...options, find: byMessage(workers, schemas) };
   const running = new Map<string, AbortController>();
   /** The newest, and those before it that still finish a job. */
   const unclosed = new Set<CarefulWorker>();
@@ -56,7 +62,7 @@ export function createBullHost(options: BullHostOptions): Host {
   const stopping = new AbortController();
 
   function run(taken: Parameters<Host['attempt']>[0], signal: AbortSignal): Promise<Outcome> {
-    return attempt(taken, signal, options);
+    return attempt(taken, signal, context);
   }
 
   async function process(job: Job, token = ''): Promise<void> {

@@ -1,0 +1,50 @@
+-- The ledger's entries of one job, for the scripts of Sluice's own hosts.
+
+-- The ledgers that hold this job as unsettled, each with its chunk and slot; and how many ledgers it could be entered in.
+-- An error reads as none: something has been written.
+local function entries_of(sources, queue, id)
+  local source, offset = string.match(id, '^(k~.*~)(%d+)$')
+  if not source then return {}, 0 end
+  local slot = tonumber(offset) % CHUNK
+  local chunk = string.format('%.0f', (tonumber(offset) - slot) / CHUNK)
+  local bases = redis.pcall('SMEMBERS', sources .. ':' .. source)
+  local entries = {}
+  for _, base in ipairs(bases.err and {} or bases) do
+    local key = chunk_key(base, chunk, queue)
+    if redis.pcall('SISMEMBER', key, slot) == 1 then
+      entries[#entries + 1] = { base = base, chunk = chunk, slot = slot, key = key }
+    end
+  end
+  return entries, #bases
+end
+
+-- The half of the incarnation that is cheap to ask, once a job: it changes with a restart and with a failover alike.
+local function present_replid()
+  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+end
+
+local function is_reconciled(entries)
+  if #entries == 0 then return true end
+  local replid = present_replid()
+  for _, entry in ipairs(entries) do
+    local reconciled = redis.pcall('HGET', entry.base, 'reconciled')
+    if type(reconciled) ~= 'string' or string.match(reconciled, '%.(%w+)$') ~= replid then return false end
+  end
+  return true
+end
+
+-- Hosts' clocks do not matter: a retry on a host that is an hour ahead would be due in an hour.
+local function now_ms()
+  local time = redis.call('TIME')
+  return string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+end
+
+-- Never an error: the job is finished already. An entry that stays is found by the bridge. The chunk is noted, so that the
+-- bridge sees at once where something has changed.
+local function settle_completed(id, queue, sources)
+  for _, entry in ipairs(entries_of(sources, queue, id)) do
+    redis.pcall('SREM', entry.key, entry.slot)
+    if redis.call('EXISTS', entry.key) == 0 then redis.pcall('ZREM', entry.base .. ':c', entry.chunk .. ':' .. queue) end
+    redis.pcall('SADD', entry.base .. ':d', entry.chunk)
+  end
+end
