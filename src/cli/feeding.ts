@@ -5,7 +5,9 @@ import { type Config, DEFAULT_TOPIC } from './config/schema.ts';
 /** Topics whose every event would become a dead letter, because nobody says which queue it goes to. */
 export function topicsWithoutTakers({ topics }: Config, workers: WorkerSet): string[] {
   if (workers.all().length > 0) return [];
-  return Object.keys(topics).filter((topic) => topics[topic]?.queue === undefined);
+  return Object.entries(topics).flatMap(([name, { target, queue }]) =>
+    target === 'bullmq' && queue === undefined ? [name] : [],
+  );
 }
 
 export function noWorkers({ workers }: Config, topics: readonly string[]): string {
@@ -15,7 +17,7 @@ export function noWorkers({ workers }: Config, topics: readonly string[]): strin
 
 /** Says which workers no topic feeds, such as when naming a topic has put the default one out of use. */
 export function unfedWorkers({ topics }: Config, workers: WorkerSet): string | undefined {
-  const consumed = Object.values(topics);
+  const consumed = Object.values(topics).filter(({ target }) => target === 'bullmq');
   if (consumed.some(({ record }) => record === 'envelope')) return undefined;
   const fed = new Set(consumed.map(({ message }) => message));
   const unfed = workers.all().flatMap(({ definition: { message } }) => (fed.has(message) ? [] : [message]));

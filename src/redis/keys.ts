@@ -72,6 +72,9 @@ export function sidekiqPrivateKey(queue: string, identity: string): string {
 /** The names of all private lists. */
 export const SIDEKIQ_PRIVATE_LISTS = `${ROOT}:sidekiq:private`;
 
+/** Sidekiq processes whose middleware tells the ledger what becomes of their jobs, scored by when it last said so, in seconds. */
+export const SIDEKIQ_REPORTERS = `${ROOT}:sidekiq:reporters`;
+
 /** With the identity of a host: there as long as it is alive. */
 export const SIDEKIQ_ALIVE = `${ROOT}:sidekiq:alive:`;
 

@@ -213,3 +213,32 @@ test('two files are one too many, and a named one has to be there', async () => 
     'no such configuration file',
   );
 });
+
+test('what a topic says about messages and about whose jobs they become has to fit together', async () => {
+  const file = `export default {
+    sidekiq: { redis: 'rails' },
+    topics: {
+      a: { target: 'sidekiq' },
+      b: { target: 'sidekiq', record: 'sidekiq', class: 'A', message: 'a.B' },
+      c: { record: 'sidekiq' },
+      d: { class: 'A' },
+      e: { target: 'sidekiq', record: 'sidekiq', queues: ['x'] },
+      f: { target: 'sidekiq', class: 'A', arguments: 'xml' },
+    },
+  }`;
+  const found = await problems({ file });
+  expect(found).toContain('topics.f.arguments');
+  const rest = await problems({ file: file.replace(", arguments: 'xml'", '') });
+  const texts = rest.replaceAll(/ \(sluice\.config\.mjs:\d+\)/g, '').split('\n');
+  expect(texts).toEqual(
+    expect.arrayContaining([
+      'sidekiq.redis: no Redis is called "rails"; there are: main',
+      'topics.a.class: missing; name the Ruby class, or set record to "sidekiq"',
+      'topics.b.class: a Sidekiq job names its own class; leave it out',
+      'topics.b.message: a Sidekiq job is no message; leave it out',
+      'topics.c.target: must be "sidekiq" for Sidekiq records',
+      'topics.d.class: means nothing unless target is "sidekiq"',
+      'topics.e.queues: means nothing for Sidekiq, which has one Redis',
+    ]),
+  );
+});

@@ -23,6 +23,8 @@ const well: Seen = {
   topics: [topic(0)],
   redis: [],
   queues: [],
+  sidekiq: null,
+  acknowledged: [],
   roles: [role('bridge'), role('work')],
   losses: [],
   halted: [],
@@ -62,6 +64,17 @@ const partition = {
   retentionLeftMs: null,
   isRetentionShort: false,
 };
+const ruby = {
+  redis: 'main',
+  processes: 3,
+  silentProcesses: 0,
+  busy: 1,
+  waiting: 2,
+  scheduled: 0,
+  retries: 0,
+  dead: 0,
+  queues: [],
+};
 const stuck = { ...partition, state: 'halted', haltReason: 'made anew' };
 const expiring = (hours: number) => ({ ...partition, retentionLeftMs: hours * 3_600_000, isRetentionShort: true });
 
@@ -93,6 +106,12 @@ test.each<[string, Partial<Seen>, number]>([
     { redis: [gate(false)] },
     0,
   ],
+  [
+    "1 of 3 Sidekiq processes run without Sluice's middleware: records of rails that they take are never finished",
+    { sidekiq: { ...ruby, silentProcesses: 1 }, acknowledged: ['rails'] },
+    0,
+  ],
+  ['Keeping up: nothing is behind', { sidekiq: { ...ruby, silentProcesses: 1 } }, 0],
   ['4 jobs wait, and no worker host of Sluice is running', { roles: [role('bridge')], queues: [waiting] }, 0],
 ])('%s', (verdict, seen, exitCode) => {
   const all = { ...well, ...seen };

@@ -73,7 +73,7 @@ function* topicProblems(config: Config): Generator<Problem> {
     if (topic.record === 'sidekiq' && topic.message !== undefined) {
       yield { path: [...path, 'message'], text: 'a Sidekiq job is no message; leave it out' };
     }
-    for (const queue of topic.queues ?? []) {
+    for (const queue of topic.target === 'bullmq' ? (topic.queues ?? []) : []) {
       if (known.includes(queue)) continue;
       yield { path: [...path, 'queues'], text: `no queue is called ${JSON.stringify(queue)}${oneOf(queue, known)}` };
     }

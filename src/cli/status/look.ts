@@ -17,6 +17,7 @@ import { type Config, DEFAULT_REDIS } from '../config/schema.ts';
 import { topicStatus } from './kafka.ts';
 import { countQueue, memoryOf } from './redis.ts';
 import { type PartitionStatus, type QueueStatus, type RedisStatus, SHAPE_VERSION, type Status } from './shape.ts';
+import { sidekiqStatus } from './sidekiq.ts';
 import { verdictOf } from './verdict.ts';
 
 const ANSWER_WITHIN_MS = 5_000;
@@ -58,6 +59,13 @@ export function createObserver(config: Config): Observer {
     ]);
     const speaking = (roles ?? []).filter((role) => !isSilent(role));
     const seen = await Promise.all(servers.map((server) => lookAt(server, speaking, unreachable)));
+    const ruby = servers.find(({ name }) => name === config.sidekiq.redis) as Server;
+    const sidekiq = await answer(
+      ruby.title,
+      () => sidekiqStatus(ruby.redis, ruby.name, now).then((found) => ({ found })),
+      unreachable,
+      () => lastError(ruby.redis),
+    );
     const partitions = speaking.flatMap((role) => detailOf(role).partitions ?? []);
     const halted = partitions.filter(({ state }) => state === 'halted');
     const expiring = partitions.filter(({ isRetentionShort }) => isRetentionShort);
@@ -66,6 +74,8 @@ export function createObserver(config: Config): Observer {
       topics: topics ?? [],
       redis: seen.flatMap((each) => each?.status ?? []),
       queues: seen.flatMap((each) => each?.queues ?? []),
+      sidekiq: sidekiq?.found ?? null,
+      acknowledged: acknowledgedIn(config),
       roles: roles ?? [],
       losses: losses ?? [],
       halted,
@@ -124,6 +134,13 @@ async function answer<T>(
   const found = await within(ANSWER_WITHIN_MS, asked);
   if (found === undefined) unreachable.push(`${who}: ${reason}`);
   return found;
+}
+
+function acknowledgedIn({ topics }: Config): string[] {
+  const found = Object.entries(topics).filter(
+    ([, { target, settle }]) => target === 'sidekiq' && settle !== 'enqueued',
+  );
+  return found.map(([name]) => name);
 }
 
 function detailOf({ detail }: Beacon): Detail {

@@ -49,6 +49,22 @@ export interface QueueStatus {
   readonly failed: number;
 }
 
+/** Of the Redis that the configuration names for Sidekiq. */
+export interface SidekiqStatus {
+  readonly redis: string;
+  /** Ruby's and Sluice's, as far as they are alive. */
+  readonly processes: number;
+  /** Ruby's without the middleware: where records are finished when Ruby has run them, theirs never are. */
+  readonly silentProcesses: number;
+  readonly busy: number;
+  readonly waiting: number;
+  readonly scheduled: number;
+  readonly retries: number;
+  readonly dead: number;
+  /** The longest twenty; latency is the age of the job that is next. */
+  readonly queues: readonly { readonly queue: string; readonly waiting: number; readonly latencySeconds: number }[];
+}
+
 export interface PartitionStatus {
   readonly topic: string;
   readonly partition: number;
@@ -69,6 +85,10 @@ export interface Status {
   readonly topics: readonly TopicStatus[];
   readonly redis: readonly RedisStatus[];
   readonly queues: readonly QueueStatus[];
+  /** Null where Sidekiq has never been. */
+  readonly sidekiq: SidekiqStatus | null;
+  /** Topics whose records are finished when Ruby, or a worker here, has run them. */
+  readonly acknowledged: readonly string[];
   /** Those that are silent for a few seconds are dead or stuck; they are listed for twenty. */
   readonly roles: readonly HeardBeacon[];
   /** What Redis has lost and got back, the newest first. */

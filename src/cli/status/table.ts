@@ -1,10 +1,10 @@
 /** The status for people: the verdict, then a table each for topics, Redis, queues and roles. */
 import { type HeardBeacon, isSilent } from '../../presence/beacons.ts';
 import { columns } from '../output.ts';
-import type { RedisStatus, Status, TopicStatus } from './shape.ts';
+import type { RedisStatus, SidekiqStatus, Status, TopicStatus } from './shape.ts';
 import { duration } from './verdict.ts';
 
-export function table({ verdict, topics, redis, queues, roles, losses, at }: Status): string[] {
+export function table({ verdict, topics, redis, queues, sidekiq, roles, losses, at }: Status): string[] {
   const now = Date.parse(at);
   return [
     verdict,
@@ -36,6 +36,7 @@ export function table({ verdict, topics, redis, queues, roles, losses, at }: Sta
         each.failed,
       ]),
     ),
+    ...sidekiqSections(sidekiq),
     ...section(
       ['ROLE', 'PROCESS', 'UP', ''],
       roles.map((each) => [each.role, each.id, upFor(each, now), addressOf(each)]),
@@ -49,6 +50,21 @@ export function table({ verdict, topics, redis, queues, roles, losses, at }: Sta
         each.enqueuedAgain,
         duration(each.tookMs / 1_000),
       ]),
+    ),
+  ];
+}
+
+function sidekiqSections(sidekiq: SidekiqStatus | null): string[] {
+  if (sidekiq === null) return [];
+  const { redis, processes, busy, waiting, scheduled, retries, dead, queues } = sidekiq;
+  return [
+    ...section(
+      ['SIDEKIQ', 'PROCESSES', 'BUSY', 'WAITING', 'SCHEDULED', 'RETRIES', 'DEAD'],
+      [[redis, processes, busy, waiting, scheduled, retries, dead]],
+    ),
+    ...section(
+      ['SIDEKIQ QUEUE', 'WAITING', 'LATENCY'],
+      queues.map((each) => [each.queue, each.waiting, duration(each.latencySeconds)]),
     ),
   ];
 }

@@ -13,7 +13,7 @@ export interface Verdict {
 export function verdictOf(seen: Seen, now: number): Verdict {
   const problem = unseen(seen) ?? noBridge(seen) ?? halted(seen) ?? expiring(seen);
   if (problem !== undefined) return { verdict: problem, isHealthy: false };
-  return { verdict: closedGate(seen, now) ?? noWorkers(seen) ?? going(seen), isHealthy: true };
+  return { verdict: closedGate(seen, now) ?? noWorkers(seen) ?? silentRuby(seen) ?? going(seen), isHealthy: true };
 }
 
 function unseen({ unreachable }: Seen): string | undefined {
@@ -64,6 +64,17 @@ function noWorkers({ roles, queues }: Seen): string | undefined {
   const waiting = queues.reduce((sum, queue) => sum + queue.waiting + queue.prioritized, 0);
   if (waiting === 0 || roles.some((each) => each.role === 'work' && !isSilent(each))) return undefined;
   return `${count(waiting, 'job')} wait, and no worker host of Sluice is running`;
+}
+
+/** Their jobs are run, and nobody says so: the commit stands still. */
+function silentRuby({ sidekiq, acknowledged }: Seen): string | undefined {
+  const [topic] = acknowledged;
+  if (sidekiq === null || topic === undefined || sidekiq.silentProcesses === 0) return undefined;
+  const who = `${sidekiq.silentProcesses} of ${count(sidekiq.processes, 'Sidekiq process')}`.replace(
+    /processs$/,
+    'processes',
+  );
+  return `${who} run without Sluice's middleware: records of ${topic} that they take are never finished`;
 }
 
 function going({ topics }: Seen): string {

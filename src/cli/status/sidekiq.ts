@@ -1,0 +1,62 @@
+/** A Sidekiq as its own Web counts it, and which of its processes tell the ledger what becomes of their jobs. */
+import { millisecondsOf } from '../../job/sidekiq-job.ts';
+import type { Redis } from '../../redis/connection.ts';
+import { SIDEKIQ_ALIVE, SIDEKIQ_REPORTERS } from '../../redis/keys.ts';
+import type { SidekiqStatus } from './shape.ts';
+
+/** The longest ones; there may be thousands. */
+const QUEUES_SHOWN = 20;
+/** The middleware speaks every five seconds. */
+const REPORTER_SILENT_S = 30;
+
+/** Null where there is none. `now`: milliseconds since the epoch. */
+export async function sidekiqStatus(redis: Redis, name: string, now: number): Promise<SidekiqStatus | null> {
+  const [names, processes, scheduled, retries, dead, reporting] = await Promise.all([
+    redis.smembers('queues'),
+    processesIn(redis),
+    redis.zcard('schedule'),
+    redis.zcard('retry'),
+    redis.zcard('dead'),
+    redis.zrangebyscore(SIDEKIQ_REPORTERS, now / 1_000 - REPORTER_SILENT_S, '+inf'),
+  ]);
+  if (names.length + processes.length + scheduled + retries + dead === 0) return null;
+  const lengths = await Promise.all(names.map((queue) => redis.llen(`queue:${queue}`)));
+  const queues = names.map((queue, i) => ({ queue, waiting: lengths[i] ?? 0 }));
+  const longest = queues.sort((a, b) => b.waiting - a.waiting).slice(0, QUEUES_SHOWN);
+  return {
+    redis: name,
+    processes: processes.length,
+    silentProcesses: processes.filter(({ id, isOurs }) => !isOurs && !reporting.includes(id)).length,
+    busy: processes.reduce((sum, { busy }) => sum + busy, 0),
+    waiting: lengths.reduce((sum, length) => sum + length, 0),
+    scheduled,
+    retries,
+    dead,
+    queues: await Promise.all(
+      longest.map(async (each) => ({ ...each, latencySeconds: await latencyOf(redis, each.queue, now) })),
+    ),
+  };
+}
+
+async function processesIn(redis: Redis) {
+  const listed = await redis.smembers('processes');
+  const found = await Promise.all(
+    listed.map(async (id) => ({
+      id,
+      busy: await redis.hget(id, 'busy'),
+      isOurs: (await redis.exists(SIDEKIQ_ALIVE + id)) === 1,
+    })),
+  );
+  return found.flatMap(({ busy, ...each }) => (busy === null ? [] : [{ ...each, busy: Number(busy) }]));
+}
+
+/** Age of the job that is next. */
+async function latencyOf(redis: Redis, queue: string, now: number): Promise<number> {
+  const next = await redis.lindex(`queue:${queue}`, -1);
+  try {
+    const at = millisecondsOf(Reflect.get(Object(JSON.parse(next ?? 'null')), 'enqueued_at'));
+    return at === undefined ? 0 : Math.max(0, (now - at) / 1_000);
+  } catch {
+    return 0;
+  }
+}
