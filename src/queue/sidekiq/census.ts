@@ -5,10 +5,9 @@
  */
 import { trackedSourceIn } from '../../job/sidekiq-job.ts';
 import { type Redis, redisError } from '../../redis/connection.ts';
+import { SIDEKIQ_PRIVATE_LISTS } from '../../redis/keys.ts';
 
 const PAGE = 500;
-/** Names of the lists that Sluice's hosts keep what they run in. */
-const PRIVATE_LISTS = 'sluice:sidekiq:private';
 
 export interface Seen {
   /** A job that waits, or is to run again. */
@@ -81,7 +80,7 @@ export function createCensus(name: string, redis: Redis): SidekiqCensus {
         await readSet('schedule', see);
         await readSet('retry', see);
         for (const queue of await redis.smembers('queues')) await readList(`queue:${queue}`, see);
-        for (const key of await redis.smembers(PRIVATE_LISTS)) await readList(key, see);
+        for (const key of await redis.smembers(SIDEKIQ_PRIVATE_LISTS)) await readList(key, see);
         await readSet('dead', (text) => {
           const source = trackedSourceIn(text);
           if (source !== undefined) dead(source, text);
