@@ -44,9 +44,10 @@ export function requireText(worker: string, name: string, value: unknown, patter
 }
 
 export function wrong(worker: string, name: string, value: unknown, allowed: string): SluiceError {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return new SluiceError(
-    'WORKER',
-    `worker ${worker}: ${name}: the ${typeof value} ${shown} is not allowed; allowed: ${allowed}`,
-  );
+  const shown = value === undefined || value === null ? String(value) : `the ${typeof value} ${textOf(value)}`;
+  return new SluiceError('WORKER', `worker ${worker}: ${name}: ${shown} is not allowed; allowed: ${allowed}`);
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }

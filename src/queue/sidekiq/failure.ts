@@ -6,7 +6,7 @@
  */
 import { deflateSync } from 'node:zlib';
 import { textOf } from '../../job/json-members.ts';
-import { type Dialect, millisecondsOf, timeText } from '../../job/sidekiq-job.ts';
+import { type Dialect, millisecondsOf, timeText, untracked } from '../../job/sidekiq-job.ts';
 import type { QueuedJob } from './job.ts';
 
 const DEFAULT_RETRIES = 25;
@@ -35,7 +35,10 @@ export interface Circumstances {
   readonly random: () => number;
 }
 
-/** `dropped`: it is kept nowhere, as it asked for itself; `text` is what would have been kept. */
+/**
+ * `dropped`: it is kept nowhere, as it asked for itself; `text` is what would have been kept. Nobody waits for a job that
+ * is told to be dead: when an operator lets it run again, it is not of the ledger's any more.
+ */
 export type Fate =
   | { readonly kind: 'retry'; readonly text: string; readonly waitMs: number }
   | { readonly kind: 'dead' | 'dropped'; readonly text: string };
@@ -45,7 +48,7 @@ export function fateOf(job: QueuedJob, failure: Failure, circumstances: Circumst
   const isOnlyOnce = memberOf(job, 'retry') === false;
   const count = (job.retryCount ?? -1) + 1;
   const members = failedMembers(job, failure, count, circumstances);
-  if (isOnlyOnce && !failure.isFinal) return { kind: 'dropped', text: textOf(members) };
+  if (isOnlyOnce && !failure.isFinal) return { kind: 'dropped', text: untracked(textOf(members)) };
   if (failure.isFinal || isExhausted(job, count, nowMs, dialect)) return buried(job, members, circumstances);
   return { kind: 'retry', text: textOf(members), waitMs: failure.waitMs ?? sidekiqWaitMs(count, dialect, random) };
 }
@@ -60,7 +63,7 @@ export function postponedText({ members }: QueuedJob, queue: string): string {
 /** A job that was held by one host after the other that died; none of them could write a failure into it. */
 export function poisonedText(job: QueuedJob, circumstances: Circumstances): string {
   const failure: Failure = { class: 'Sluice::HostDied', message: POISONED, backtrace: [], isFinal: true };
-  return textOf(failedMembers(job, failure, job.retryCount ?? 0, circumstances));
+  return untracked(textOf(failedMembers(job, failure, job.retryCount ?? 0, circumstances)));
 }
 
 /** 15 s and the fourth power of the number of retries, with a jitter that grows with it. */
@@ -96,9 +99,9 @@ function retriesOf(job: QueuedJob): number {
 }
 
 function buried(job: QueuedJob, members: Map<string, string>, { nowMs, dialect }: Circumstances): Fate {
-  if (memberOf(job, 'dead') !== false) return { kind: 'dead', text: textOf(members) };
+  if (memberOf(job, 'dead') !== false) return { kind: 'dead', text: untracked(textOf(members)) };
   if (dialect === '8') members.set('discarded_at', timeText(nowMs, dialect));
-  return { kind: 'dropped', text: textOf(members) };
+  return { kind: 'dropped', text: untracked(textOf(members)) };
 }
 
 function backtraceText(job: QueuedJob, backtrace: readonly string[], dialect: Dialect): string {

@@ -34,6 +34,8 @@ export interface Taken {
   readonly queue: string;
   /** As it lay on its queue, to the byte. */
   readonly raw: Buffer;
+  /** It says that it is from Kafka, and no ledger waits for it: finished, unless somebody has it run once more. */
+  readonly isUnknown?: boolean;
 }
 
 /** What a job needs to be put down. */
@@ -45,7 +47,7 @@ export interface HeldJob extends Taken {
 
 /** `day`, such as `2026-01-31`, counts a run in Sidekiq's statistics; nothing is counted without one. */
 export type Settlement =
-  | { readonly kind: 'finish'; readonly day: string }
+  | { readonly kind: 'finish'; readonly day?: string }
   | {
       readonly kind: 'postpone';
       readonly set: 'retry' | 'schedule';
@@ -62,7 +64,6 @@ export type Take =
       readonly kind: 'taken';
       readonly jobs: readonly Taken[];
       readonly refused: number;
-      readonly passedOver: number;
       readonly nowMs: number;
     };
 
@@ -89,14 +90,14 @@ export function createSidekiqSource(redis: Redis, identity: string): SidekiqSour
     async take(most, queues) {
       const keys = [SIDEKIQ_ALIVE + identity, SIDEKIQ_PRIVATE_LISTS, ...queues.map((queue) => `queue:${queue}`)];
       const reply = (await runScriptForBytes(redis, TAKE, keys, [identity, sources, most, ...queues])) as unknown[];
-      const [status, nowMs, refused, passedOver, ...rest] = reply;
+      const [status, nowMs, refused, ...rest] = reply;
       if (String(status) === 'silent') return { kind: 'silent' };
-      const jobs = pairs(rest).map(([place, raw]) => ({
+      const jobs = triples(rest).map(([place, isUnknown, raw]) => ({
         queue: queues[place as number] as string,
         raw: raw as Buffer,
+        isUnknown: isUnknown === 1,
       }));
-      const [left, gone] = [refused as number, passedOver as number];
-      return { kind: 'taken', jobs, refused: left, passedOver: gone, nowMs: Number(String(nowMs)) };
+      return { kind: 'taken', jobs, refused: refused as number, nowMs: Number(String(nowMs)) };
     },
 
     async settle(job, settlement) {
@@ -109,11 +110,11 @@ export function createSidekiqSource(redis: Redis, identity: string): SidekiqSour
       const args = [sources, SIDEKIQ_ALIVE, SIDEKIQ_RECOVERIES, RECOVERIES_KEPT_S, MOST_RECOVERIES];
       const reply = await runScriptForBytes(redis, RECOVER, [SIDEKIQ_PRIVATE_LISTS, 'queues'], args);
       const [recovered, ...rest] = reply as [number, ...Buffer[]];
-      const poisoned = [];
-      for (let i = 0; i + 2 < rest.length; i += 3) {
-        const [queue, privateKey, raw] = rest.slice(i, i + 3) as [Buffer, Buffer, Buffer];
-        poisoned.push({ queue: queue.toString(), privateKey: privateKey.toString(), raw });
-      }
+      const poisoned = triples(rest).map(([queue, privateKey, raw]) => ({
+        queue: String(queue),
+        privateKey: String(privateKey),
+        raw: raw as Buffer,
+      }));
       return { recovered, poisoned };
     },
 
@@ -131,7 +132,7 @@ interface Call {
 function callOf({ queue }: HeldJob, settlement: Settlement): Call {
   switch (settlement.kind) {
     case 'finish':
-      return { script: FINISH, keys: [], args: [settlement.day] };
+      return { script: FINISH, keys: [], args: [settlement.day ?? ''] };
     case 'postpone': {
       const { set, text, waitMs, day = '' } = settlement;
       return { script: POSTPONE, keys: [set], args: [day, text, waitMs] };
@@ -145,6 +146,6 @@ function callOf({ queue }: HeldJob, settlement: Settlement): Call {
   }
 }
 
-function pairs(flat: readonly unknown[]): [unknown, unknown][] {
-  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]);
+function triples(flat: readonly unknown[]): [unknown, unknown, unknown][] {
+  return Array.from({ length: flat.length / 3 }, (_, i) => [flat[3 * i], flat[3 * i + 1], flat[3 * i + 2]]);
 }

@@ -24,6 +24,12 @@ local function now_seconds()
   return time[1] + time[2] / 1000000
 end
 
+-- Ours is the last field, whatever the arguments hold. Empty for a job that no bridge waits for.
+local function source_in(raw)
+  if not string.find(raw, '"sl":{"source":"', 1, true) then return '' end
+  return string.match(raw, '^.*"sl":{"source":"([^"]*)"') or ''
+end
+
 -- `source` is empty for a job that did not come from Kafka.
 local function entries_in(sources, source)
   if source == '' then return {}, 0 end

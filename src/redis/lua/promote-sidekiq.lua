@@ -12,7 +12,7 @@ for i = 2, #ARGV, 3 do
     else
       redis.call('LPUSH', 'queue:' .. queue, text)
       redis.call('SADD', KEYS[2], queue)
-      note_moved(ARGV[1], string.match(raw, '.*"sl":{"source":"([^"]*)"') or '')
+      note_moved(ARGV[1], source_in(raw))
     end
     moved = moved + 1
   end

@@ -20,7 +20,7 @@ local function recover_next(private, queue)
   redis.call('SADD', KEYS[2], queue)
   redis.call('INCR', count)
   redis.call('EXPIRE', count, kept_seconds)
-  note_moved(sources, string.match(raw, '.*"sl":{"source":"([^"]*)"') or '')
+  note_moved(sources, source_in(raw))
   reply[1] = reply[1] + 1
 end
 

@@ -1,16 +1,14 @@
 -- Takes jobs into the host's private lists, their bytes untouched. A job from Kafka whose ledger is not reconciled goes to
--- the other end of its queue; one that no ledger holds any more is finished, brought back by a restore, and goes. (Not one
--- that has failed before: somebody may have taken it out of the dead set.) A host that is not known to be alive takes
--- nothing: its jobs could be taken from it at once.
+-- the other end of its queue. A host that is not known to be alive takes nothing: its jobs could be taken from it at once.
 -- KEYS: sign of life, set of private lists, then the queues. ARGV: identity, key of the sources, most jobs, then the names
--- of the queues. Returns {'silent'} or {'ok', now in ms, refused, passed over, then for each job its queue's
--- place and its text}.
+-- of the queues. Returns {'silent'} or {'ok', now in ms, refused, then for each job its queue's place, 1 where it says that it
+-- is from Kafka and no ledger waits for it, and its text}.
 
 local MOST_REFUSED = 100
 
 local identity, sources, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if redis.call('EXISTS', KEYS[1]) == 0 then return { 'silent' } end
-local reply = { 'ok', now_ms(), 0, 0 }
+local reply = { 'ok', now_ms(), 0 }
 
 local function take_from(place, queue_key, queue)
   local private = 'work:' .. queue .. ':' .. identity
@@ -18,16 +16,13 @@ local function take_from(place, queue_key, queue)
   while most > 0 and refused < MOST_REFUSED do
     local raw = redis.pcall('LINDEX', queue_key, -1)
     if type(raw) ~= 'string' then break end
-    local source = string.match(raw, '.*"sl":{"source":"([^"]*)"') or ''
+    local source = source_in(raw)
     local entries, ledgers = entries_in(sources, source)
-    if #entries == 0 and ledgers > 0 and not string.find(raw, '"failed_at":', 1, true) then
-      redis.call('RPOP', queue_key)
-      reply[4] = reply[4] + 1
-    elseif is_reconciled(entries) then
+    if is_reconciled(entries) then
       redis.call('LMOVE', queue_key, private, 'RIGHT', 'LEFT')
       redis.call('SADD', KEYS[2], private)
-      reply[#reply + 1] = place
-      reply[#reply + 1] = raw
+      local is_unknown = #entries == 0 and ledgers > 0
+      for _, each in ipairs({ place, is_unknown and 1 or 0, raw }) do reply[#reply + 1] = each end
       most = most - 1
     else
       note_moved(sources, source)

@@ -93,8 +93,9 @@ export function createRuns(options: RunsOptions): Runs {
     return { kind: 'kill', text: raw, isKept: true };
   }
 
-  async function runJob({ queue, abort }: Held, job: QueuedJob): Promise<Settlement> {
+  async function runJob({ queue, abort, isUnknown = false }: Held, job: QueuedJob): Promise<Settlement> {
     if (isLettingGo) return { kind: 'return' };
+    if (isUnknown && isFinished(job)) return { kind: 'finish' };
     const taken = takenJob(queue, job);
     const outcome = await attempt(taken, abort.signal, options);
     if (isLettingGo && outcome.kind === 'retry') return { kind: 'return' };
@@ -127,6 +128,11 @@ export function createRuns(options: RunsOptions): Runs {
 
     abandon: () => abandoning.abort(),
   };
+}
+
+/** A restored Redis has brought it back. One that has failed before may have been taken out of the dead set to run again. */
+function isFinished({ source, members }: QueuedJob): boolean {
+  return source !== undefined && !members.has('failed_at');
 }
 
 const STOPPED = new SluiceError('STOPPED', 'the host stops');

@@ -129,7 +129,6 @@ export function createSidekiqHost(options: SidekiqHostOptions): Host {
     }
     aheadMs = take.nowMs - clock.now();
     for (const each of take.jobs) runs.begin(each);
-    if (take.passedOver > 0) log.info({ jobs: take.passedOver }, 'jobs went that redis had brought back finished');
     if (take.refused > 0 && seldom('refused') !== undefined) log.warn({}, REFUSED);
     if (take.jobs.length > 0) return 0;
     return take.refused > 0 ? REFUSED_WAIT_MS : idleMs;
