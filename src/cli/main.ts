@@ -91,6 +91,19 @@ command(
   .option('--priority <n>', '1, the most urgent, to 2097151', wholeNumber)
   .action(action(async (type, flags) => (await import('./produce.ts')).produce(type, flags)));
 
+command('decode [type]', 'print the jobs that messages or records become, one a line; nothing is enqueued')
+  .option('--topic <topic>', 'by the configuration of this topic (default: the only one)')
+  .option('--as <target>', 'sidekiq or bullmq; fails when the topic has another target')
+  .option('--json <text>', 'one message as proto3 JSON, or a Sidekiq job')
+  .option('--file <file>', 'a file of such lines (default: stdin)')
+  .option('--raw', "the file, or stdin, is one record's bytes")
+  .option('--base64', "every line is a record's bytes in base64")
+  .option('--partition <n>', 'look at a record that lies in Kafka', wholeNumber)
+  .option('--offset <n>', 'its offset', wholeNumber)
+  .option('--key <key>', 'key of the records')
+  .option('--time <time>', 'when they are produced and enqueued, such as 2026-01-31T08:00:00Z (default: now)')
+  .action(action(async (type, flags) => (await import('./decode/decode.ts')).decode(type, flags)));
+
 command('status', 'how things stand: lag, gates, queues, who is alive')
   .option('--json', 'as one JSON object')
   .option('--watch', 'again every two seconds')

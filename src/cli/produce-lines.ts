@@ -54,14 +54,14 @@ export async function* eventsOf(
 ): AsyncGenerator<Line<OutgoingEvent>> {
   for await (const { content, ...line } of textsOf(source)) {
     try {
-      yield { ...line, content: { ...common, ...eventOf(JSON.parse(content), type) } };
+      yield { ...line, content: { ...common, ...eventIn(JSON.parse(content), type) } };
     } catch (error) {
       refuse(counts, line.number, error);
     }
   }
 }
 
-function eventOf(value: unknown, type: string | undefined): OutgoingEvent {
+export function eventIn(value: unknown, type: string | undefined): OutgoingEvent {
   if (type !== undefined) return { type, message: value };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SluiceError('INVALID_MESSAGE', 'without a type, a line is an object {"type": ..., "message": ...}');

@@ -2,13 +2,13 @@
  * `sluice produce`: one message, a file of lines, or stdin. Every line is acked, or named with what is wrong with it;
  * a bad line does not keep the others back. What became of lines when Kafka or Redis went away is said too.
  */
-import { createReadStream, existsSync } from 'node:fs';
 import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
 import { suggestion } from '../suggest.ts';
 import { type CommonFlags, createContext } from './context.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
 import { printJson } from './output.ts';
-import { type Counts, linesOf } from './produce-lines.ts';
+import { inputOf } from './produce-input.ts';
+import type { Counts } from './produce-lines.ts';
 import { eventOutlet, sidekiqOutlet, type Way } from './produce-outlet.ts';
 
 const SHAPE_VERSION = 1;
@@ -63,16 +63,4 @@ function codeOf({ acked, refused }: Counts): number {
   if (acked + refused === 0) throw new SluiceError('USAGE', 'nothing to produce: no line came; see --json and --file');
   if (refused === 0) return EXIT.ok;
   return acked > 0 ? EXIT.partial : EXIT.failed;
-}
-
-function inputOf({ json, file }: ProduceFlags): AsyncIterable<string> {
-  if (json !== undefined && file !== undefined) throw new SluiceError('USAGE', '--json and --file: give one of them');
-  if (json !== undefined) return linesOf(one(json.replaceAll('\n', ' ')));
-  if (file === undefined) return linesOf(process.stdin.setEncoding('utf8'));
-  if (!existsSync(file)) throw new SluiceError('USAGE', `--file: ${file} is not there`);
-  return linesOf(createReadStream(file, 'utf8'));
-}
-
-async function* one(text: string): AsyncGenerator<string> {
-  yield text;
 }

@@ -49,13 +49,13 @@ function createEventProducer(settings: ProducerSettings, log: Log): Producer {
   const transport = whenNeeded(() => open(resolved, schemas, log));
   return {
     async send(type, message, options = {}) {
-      await transport.send([check({ ...options, type, message }, schemas, Date.now())]);
+      await transport.send([checkEvent({ ...options, type, message }, schemas, Date.now())]);
     },
 
     async sendMany(events) {
       const now = Date.now();
       const nameOf = (i: number) => (events.length === 1 ? '' : `events[${i}]: `);
-      await transport.send(events.map((each, i) => named(nameOf(i), () => check(each, schemas, now))));
+      await transport.send(events.map((each, i) => named(nameOf(i), () => checkEvent(each, schemas, now))));
     },
 
     close: () => transport.close(),
@@ -67,7 +67,8 @@ async function open(settings: Settings, schemas: Schemas, log: Log): Promise<Tra
   return (await import('./to-redis.ts')).openRedis(settings, schemas, log);
 }
 
-function check({ type, message, ...options }: OutgoingEvent, schemas: Schemas, now: number): CheckedEvent {
+/** Throws INVALID_MESSAGE or SCHEMA. */
+export function checkEvent({ type, message, ...options }: OutgoingEvent, schemas: Schemas, now: number): CheckedEvent {
   checkOptions(options);
   const codec = schemas.codec(type);
   const json = codec.toJson(message);

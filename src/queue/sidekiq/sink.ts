@@ -2,8 +2,8 @@
  * The sink of Sidekiq queues: one script call a batch, with the ledger inside. What becomes of a job is told to the ledger
  * by whoever runs it, a Ruby process with the middleware or a host of Sluice's; the queues themselves cannot be asked.
  */
-import type { Dialect } from '../../job/sidekiq-job.ts';
-import { enqueuedText, untracked } from '../../job/sidekiq-job.ts';
+import { leftText } from '../../job/place-sidekiq.ts';
+import { type Dialect, enqueuedText, untracked } from '../../job/sidekiq-job.ts';
 import type { Redis } from '../../redis/connection.ts';
 import { ledgerKey } from '../../redis/keys.ts';
 import { lua, type Script, script } from '../../redis/script.ts';
@@ -104,9 +104,8 @@ function batchArguments({ jobs }: Batch, now: number, dialect: Dialect): (string
       index = queues.size + 1;
       queues.set(job.queue, index);
     }
-    const isLater = job.delayMs > 0;
-    const due = isLater ? ((now + job.delayMs) / 1000).toFixed(6) : '';
-    body.push(offset, index, due, isLater ? job.data : enqueuedText(job.data, now, dialect));
+    const due = job.delayMs > 0 ? ((now + job.delayMs) / 1000).toFixed(6) : '';
+    body.push(offset, index, due, leftText(job, now, dialect));
   }
   return [queues.size, ...queues.keys(), ...body];
 }
