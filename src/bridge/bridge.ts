@@ -172,7 +172,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   const carried = (of: HeldPartition) => delays.carried(of);
   const flow = new Flow({ ...common, holdings, consumer: consumerOf, plan, carried });
   const held = () => holdings.all;
-  const lostJobs = new LostJobs({ ...common, holdings, shards, plan, origins });
+  const lostJobs = new LostJobs({ ...common, holdings, shards, plan, origins, carried });
   const longJobs = new LongJobs({ ...common, limits: longJobLimits, held, delays, reader, admin });
   const consumer: GroupConsumer = createGroupConsumer({
     config: config.kafka,

@@ -16,6 +16,8 @@ import { jobIdPrefix } from '../job/identity.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { isFenced } from '../queue/sink.ts';
+import type { CarriedRecord } from './carried.ts';
+import type { HeldPartition } from './held-partition.ts';
 import type { Holdings } from './holdings.ts';
 import type { Origins } from './origins.ts';
 import { RangeSet } from './range-set.ts';
@@ -35,6 +37,8 @@ export interface LostJobsOptions {
   readonly shards: ReadonlyMap<string, Shard>;
   readonly plan: (topic: string) => TopicPlan;
   readonly origins: Origins;
+  /** Records that the commit has passed; see long-jobs.ts. */
+  readonly carried: (of: HeldPartition) => Promise<readonly CarriedRecord[]>;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -160,10 +164,16 @@ export class LostJobs {
     log.warn({ topic, partition, revived }, 'a process of sidekiq has lost jobs; they were enqueued again');
   }
 
+  async #carried(held: HeldPartition, offset: number) {
+    if (!held.carried.has(offset)) return undefined;
+    const all = await this.#options.carried(held);
+    return all.find((each) => each.generation === held.generation && each.record.offset === offset)?.record;
+  }
+
   async #revive(shard: Shard, { held, of, sink }: Suspect, offset: number): Promise<boolean> {
     const { plan, origins, clock, log } = this.#options;
     const { topic, partition, generation } = held;
-    const record = await origins.find(held, offset);
+    const record = (await origins.find(held, offset)) ?? (await this.#carried(held, offset));
     if (record === undefined) {
       log.error({ topic, partition, offset }, 'the record of a lost job has left the log');
       return false;

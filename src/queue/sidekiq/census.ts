@@ -8,6 +8,8 @@ import { type Redis, redisError } from '../../redis/connection.ts';
 import { SIDEKIQ_PRIVATE_LISTS } from '../../redis/keys.ts';
 
 const PAGE = 500;
+/** A page begins so far before the end of the last one: somebody may delete jobs in between. */
+const OVERLAP = 100;
 
 export interface Seen {
   /** A job that waits, or is to run again. */
@@ -36,7 +38,7 @@ export function createCensus(name: string, redis: Redis): SidekiqCensus {
 
   /** From the left: what is pushed meanwhile is seen twice, what is taken from the right leaves the rest in its place. */
   async function readList(key: string, see: (text: string) => void): Promise<void> {
-    for (let start = 0; ; start += PAGE) {
+    for (let start = 0; ; start += PAGE - OVERLAP) {
       const page = await redis.lrange(key, start, start + PAGE - 1);
       page.forEach(see);
       if (page.length < PAGE) return;
