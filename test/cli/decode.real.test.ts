@@ -1,6 +1,6 @@
 /** What `sluice decode` prints is what the bridge puts into Redis. */
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createRecordProducer } from '../../src/kafka/record-producer.ts';
@@ -61,6 +61,16 @@ test('a Sidekiq job stays as it is spelled, and is the same whenever it is asked
       '"retry":true,"jid":"863eb375ae4f337425d6b0b5","queue":"default","created_at":1769846400.250000,' +
       '"sl":{"from":"k~ruby~0~0~0","key":"k"}}\n',
   );
+});
+
+test('the page in docs/ shows what is printed', async () => {
+  const page = readFileSync(`${ROOT}docs/decode.md`, 'utf8');
+  const [, config] = /```ts\n(.*?)```/s.exec(page) as unknown as [string, string];
+  const [, command, line] = /\$ sluice (.*)\n(.*)\n/.exec(page) as unknown as [string, string, string];
+  const args = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
+  const there = folder({ 'package.json': '{"type":"module"}', 'sluice.config.ts': config });
+  const { stdout } = await run([...args, '--proto', `${ROOT}proto`], { cwd: there });
+  expect(stdout).toBe(`${line}\n`);
 });
 
 test('a job on several lines is printed on one', async () => {
