@@ -70,6 +70,7 @@ export function checkText(text: string, about: JobAbout, nowMs: number): Checked
 function timeOf(at: unknown, delay: unknown, nowMs: number): unknown {
   if (delay === undefined) return secondsOf(at);
   if (at !== undefined) throw refused('in: at is given too; one of them is allowed');
+  if (delay === 0) return undefined;
   if (typeof delay === 'number' && delay >= 0 && delay < LONGEST_INTERVAL_SECONDS) return nowMs / 1000 + delay;
   throw refused(
     `in: ${shown(delay)} is not allowed; allowed: a number of seconds from 0 to below ${LONGEST_INTERVAL_SECONDS}`,

@@ -125,6 +125,17 @@ it('appears with all jobs of its call, first in, first out', async () => {
   );
 });
 
+it('is on its queue when its time is now or past, and else in the schedule', async () => {
+  const now = Date.now();
+  const times = [{ in: 0 }, { at: now / 1000 }, { at: new Date(now - 1) }, { at: 0 }];
+  await sidekiq().performMany(times.map((time) => ({ class: 'Note', args: [], ...time })));
+  expect((await onQueue('default')).length).toBe(4);
+  await sidekiq().perform('Note', [], { in: 90.5 });
+  const [text, score] = await connection.zrange('schedule', '0', '-1', 'WITHSCORES');
+  expect(Math.abs(Number(score) - now / 1000 - 90.5)).toBeLessThan(5);
+  expect(text).not.toMatch(/"(at|enqueued_at)":/);
+});
+
 it('writes times for Sidekiq 8 when told so', async () => {
   await sidekiq({ dialect: '8' }).perform('Note', []);
   await sidekiq({ dialect: '7' }).perform('Note', []);
