@@ -14,8 +14,8 @@ export const DIALECTS = ['7', '8'] as const;
 export type Dialect = (typeof DIALECTS)[number];
 
 export const DEFAULT_SIDEKIQ_QUEUE = 'default';
-/** May be half a pair, which Ruby's JSON either does not read, or reads and cannot write again. */
-const SURROGATE = /\\u[dD][89a-fA-F]/;
+/** May be what Ruby's JSON does not read, or reads and cannot write again, as a retry has to. */
+const DOUBTFUL = /\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{309}/;
 /** What Ruby's JSON reads. */
 export const DEEPEST = 100;
 /** Sidekiq's Web shows no queue of another name. */
@@ -45,8 +45,8 @@ export function parseSidekiqJob(text: string): SidekiqJob {
   const value = parse(text);
   const { members, depth } = objectText(text);
   if (depth > DEEPEST) throw broken(`is nested ${depth} deep; Ruby reads ${DEEPEST} at most`);
-  if (SURROGATE.test(text)) JSON.parse(text, checkSurrogates);
   for (const [field, rule] of Object.entries(RULES)) check(field, value[field], rule);
+  if (DOUBTFUL.test(text)) JSON.parse(text, checkReadable);
   return {
     class: value.class as string,
     wrapped: value.wrapped as string | undefined,
@@ -153,10 +153,13 @@ function parse(text: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function checkSurrogates(name: string, value: unknown): unknown {
+/** A reviver, that answers the value as it is. Ruby's integers have no bounds. */
+function checkReadable(name: string, value: unknown, context?: { readonly source?: string }): unknown {
   const isWhole = typeof value !== 'string' || value.isWellFormed();
-  if (isWhole && name.isWellFormed()) return value;
-  throw broken('holds half a surrogate pair, which is no text for Ruby');
+  if (!isWhole || !name.isWellFormed()) throw broken('holds half a surrogate pair, which is no text for Ruby');
+  if (Math.abs(value as number) === Number.POSITIVE_INFINITY && /[.eE]/.test(context?.source ?? ''))
+    throw broken('holds a number beyond the range of a Float');
+  return value;
 }
 
 interface Rule {

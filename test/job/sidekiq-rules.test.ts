@@ -13,8 +13,9 @@ it.each([
   job('"retry":0,"at":1700000000.5,"created_at":1700000000000,"tags":[1]'),
   job('"text":"\\ud83d\\ude00"'),
   job('"text":"\\\\ud800"'),
+  job(`"integer":${'1'.repeat(400)},"float":1.5e+100,"text":"Infinity 1e400"`),
   job(`"deep":${'['.repeat(99)}${']'.repeat(99)}`),
-])('%s is one', (text) => {
+])('text %# is one', (text) => {
   expect(parseSidekiqJob(text).class).toBe('HardJob');
 });
 
@@ -38,8 +39,10 @@ it.each([
   [job(`"deep":${'['.repeat(100_000)}${']'.repeat(100_000)}`), 'is nested 100001 deep'],
   [job('"text":"\\uD800"'), 'holds half a surrogate pair'],
   [job('"text":["\\ude00\\ud83d"]'), 'holds half a surrogate pair'],
+  [job('"float":[-1E999]'), 'holds a number beyond the range of a Float'],
+  [job(`"float":${'1'.repeat(400)}.0`), 'holds a number beyond the range of a Float'],
   [job('"\\udfff":1'), 'holds half a surrogate pair'],
-])('%.80s is none', (text, words) => {
+])('text %# is none', (text, words) => {
   expect(() => parseSidekiqJob(text)).toThrow(words);
   expect(() => parseSidekiqJob(text)).toThrow(expect.objectContaining({ code: 'INVALID_MESSAGE' }));
 });
