@@ -32,14 +32,18 @@ const TYPE = 'acme.web.v1.PageView';
 const SOON = { timeout: 10_000, interval: 20 };
 const FAST = { baseMs: 5, maxMs: 10 };
 
-export function describeHost(under: () => HostUnderTest): void {
-  const gone = (id: string) => vi.waitFor(async () => expect(await under().see(id)).toBeUndefined(), SOON);
-  const failed = (id: string) =>
+function failedIn(under: () => HostUnderTest) {
+  return (id: string) =>
     vi.waitFor(async () => {
       const job = await under().see(id);
       expect(job?.state).toBe('failed');
       return job as SeenJob;
     }, SOON);
+}
+
+export function describeHost(under: () => HostUnderTest): void {
+  const gone = (id: string) => vi.waitFor(async () => expect(await under().see(id)).toBeUndefined(), SOON);
+  const failed = failedIn(under);
 
   it('runs a job once, with its message checked and completed', async () => {
     const seen: unknown[] = [];
@@ -121,34 +125,6 @@ export function describeHost(under: () => HostUnderTest): void {
     });
   });
 
-  it('counts the death of a host as an attempt', async () => {
-    const id = await under().add(TYPE, {}, { attempts: 4 });
-    await under().addDeaths(id, 2);
-    const attempts: number[] = [];
-    await under().start({
-      backoff: FAST,
-      run: (_view, { attempt }) => {
-        attempts.push(attempt);
-        throw new Error('no');
-      },
-    });
-    await failed(id);
-    expect(attempts).toEqual([3, 4]);
-  });
-
-  it('lets a job die that took a host down in each of its attempts', async () => {
-    const id = await under().add(TYPE, {}, { attempts: 4 });
-    await under().addDeaths(id, 4);
-    let runs = 0;
-    await under().start({
-      run: () => {
-        runs += 1;
-      },
-    });
-    expect((await failed(id)).reason).toMatch(/^4 times its host died/);
-    expect(runs).toBe(0);
-  });
-
   it('forgives the death of a host to a job that has one attempt', async () => {
     const id = await under().add(TYPE, {}, { attempts: 1 });
     await under().addDeaths(id, 1);
@@ -206,13 +182,6 @@ export function describeHost(under: () => HostUnderTest): void {
     expect(runs).toBe(0);
   });
 
-  it('lets a job die whose message nobody runs, naming the known ones', async () => {
-    await under().start({ run: () => undefined });
-    expect((await failed(await under().add('acme.Unknown', {}))).reason).toBe(
-      `no worker runs acme.Unknown; known: ${TYPE}`,
-    );
-  });
-
   it("honours a job's own number of attempts", async () => {
     let runs = 0;
     await under().start({
@@ -267,5 +236,45 @@ export function describeHost(under: () => HostUnderTest): void {
     doomed.kill();
     await under().start({ run: () => undefined });
     await vi.waitFor(async () => expect(await under().see(id)).toBeUndefined(), { timeout: 25_000, interval: 100 });
+  });
+}
+
+/** Where a job's attempts are the worker's to say, and hosts that died with it are among them. */
+export function describeCountedDeaths(under: () => HostUnderTest): void {
+  const failed = failedIn(under);
+
+  it('counts the death of a host as an attempt', async () => {
+    const id = await under().add(TYPE, {}, { attempts: 4 });
+    await under().addDeaths(id, 2);
+    const attempts: number[] = [];
+    await under().start({
+      backoff: FAST,
+      run: (_view, { attempt }) => {
+        attempts.push(attempt);
+        throw new Error('no');
+      },
+    });
+    await failed(id);
+    expect(attempts).toEqual([3, 4]);
+  });
+
+  it('lets a job die that took a host down in each of its attempts', async () => {
+    const id = await under().add(TYPE, {}, { attempts: 4 });
+    await under().addDeaths(id, 4);
+    let runs = 0;
+    await under().start({
+      run: () => {
+        runs += 1;
+      },
+    });
+    expect((await failed(id)).reason).toMatch(/^4 times its host died/);
+    expect(runs).toBe(0);
+  });
+
+  it('lets a job die whose message nobody runs, naming the known ones', async () => {
+    await under().start({ run: () => undefined });
+    expect((await failed(await under().add('acme.Unknown', {}))).reason).toBe(
+      `no worker runs acme.Unknown; known: ${TYPE}`,
+    );
   });
 }

@@ -12,7 +12,7 @@ import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
 import { loadSchemas } from '../../src/schema/load.ts';
 import type { Host } from '../../src/worker/host.ts';
 import { createBullHost } from '../../src/worker/hosts/bullmq.ts';
-import { describeHost, type HostUnderTest, type View } from '../conformance/host.ts';
+import { describeCountedDeaths, describeHost, type HostUnderTest, type View } from '../conformance/host.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { ROOT } from '../support/sluice.ts';
 
@@ -104,6 +104,7 @@ const under = {
 
 describe('the BullMQ host', () => {
   describeHost(() => under);
+  describeCountedDeaths(() => under);
 
   /** Runs one job, and lets it succeed after `meanwhile`. */
   async function succeedAfter(meanwhile: (id: string) => Promise<unknown>): Promise<{ id: string; runs(): number }> {

@@ -8,11 +8,14 @@
 import { timeText } from '../../job/sidekiq-job.ts';
 import type { Redis } from '../../redis/connection.ts';
 import { SIDEKIQ_ALIVE } from '../../redis/keys.ts';
+import { lua, runScript, script } from '../../redis/script.ts';
+import { ALLOW_OOM } from './source.ts';
 
 export const BEAT_MS = 5_000;
 /** Without so many beats, a host is dead and its jobs are put back. */
-const SILENT_BEATS = 4;
+const SILENT_BEATS = 3;
 const LISTED_S = 60;
+const BEAT = script(ALLOW_OOM, lua('beat-sidekiq'));
 
 export const SIGNALS = ['TSTP', 'TERM', 'TTIN'] as const;
 export type Signal = (typeof SIGNALS)[number];
@@ -44,30 +47,25 @@ export interface Beat {
 
 /** Tells Redis; answers what an operator wants, if anything. */
 export async function beat(redis: Redis, facts: ProcessFacts, now: Beat): Promise<Signal | undefined> {
-  const { identity, concurrency } = facts;
-  const multi = redis
-    .multi()
-    .set(SIDEKIQ_ALIVE + identity, '1', 'PX', SILENT_BEATS * BEAT_MS)
-    .sadd('processes', identity)
-    .hset(identity, {
-      info: infoText(facts),
-      concurrency,
-      busy: now.work.length,
-      beat: timeText(now.nowMs, '7'),
-      rtt_us: now.roundTripUs,
-      quiet: String(now.isQuiet),
-      rss: now.residentKb,
-    })
-    .expire(identity, LISTED_S);
-  for (const key of workKeys(identity)) {
-    multi.unlink(key);
-    if (now.work.length > 0) multi.hset(key, workFields(now.work)).expire(key, LISTED_S);
-  }
-  const replies = await multi.rpop(`${identity}-signals`).exec();
-  const failed = replies?.find(([error]) => error !== null)?.[0];
-  if (failed) throw failed;
-  const asked = replies?.at(-1)?.[1];
-  return SIGNALS.find((signal) => signal === asked);
+  const { identity } = facts;
+  const fields = Object.entries(fieldsOf(facts, now));
+  const work = now.work.map((each) => [each.tid, workText(each)]);
+  const keys = [SIDEKIQ_ALIVE + identity, 'processes', identity, `${identity}-signals`, ...workKeys(identity)];
+  const args = [identity, SILENT_BEATS * BEAT_MS, LISTED_S, fields.length, ...fields.flat(), ...work.flat()];
+  const wanted = await runScript(redis, BEAT, keys, args);
+  return SIGNALS.find((signal) => signal === wanted);
+}
+
+function fieldsOf(facts: ProcessFacts, now: Beat): Record<string, string | number> {
+  return {
+    info: infoText(facts),
+    concurrency: facts.concurrency,
+    busy: now.work.length,
+    beat: timeText(now.nowMs, '7'),
+    rtt_us: now.roundTripUs,
+    quiet: String(now.isQuiet),
+    rss: now.residentKb,
+  };
 }
 
 /** Takes the process off the list, and lets others have at once what it may still hold. */
@@ -103,11 +101,6 @@ function infoText({ identity, hostname, pid, startedAtMs, concurrency, queues }:
   return `{"started_at":${timeText(startedAtMs, '7')},${JSON.stringify(info).slice(1)}`;
 }
 
-function workFields(work: readonly RunningWork[]): Record<string, string> {
-  return Object.fromEntries(
-    work.map(({ tid, queue, payload, startedAtMs }) => [
-      tid,
-      JSON.stringify({ queue, payload, run_at: Math.floor(startedAtMs / 1_000) }),
-    ]),
-  );
+function workText({ queue, payload, startedAtMs }: RunningWork): string {
+  return JSON.stringify({ queue, payload, run_at: Math.floor(startedAtMs / 1_000) });
 }

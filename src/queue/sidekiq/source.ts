@@ -14,7 +14,7 @@ import {
 import { lua, runScript, runScriptForBytes, type Script, script } from '../../redis/script.ts';
 
 /** What makes room in Redis must work when it is full. */
-const ALLOW_OOM = '#!lua flags=allow-oom';
+export const ALLOW_OOM = '#!lua flags=allow-oom';
 const MOST_RECOVERIES = 3;
 const RECOVERIES_KEPT_S = 72 * 3600;
 

@@ -1,0 +1,146 @@
+/** What the Sidekiq host adds for jobs from Kafka: it waits for reconciling, settles, and tells of deaths and of moves. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { defineSidekiqWorker } from '../../src/definition/sidekiq-worker.ts';
+import type { Outcome, WorkerContext } from '../../src/definition/worker.ts';
+import type { Job } from '../../src/job/job.ts';
+import { jidOf } from '../../src/job/sidekiq-job.ts';
+import { silentLog } from '../../src/log.ts';
+import { createSidekiqSink } from '../../src/queue/sidekiq/sink.ts';
+import type { Claim } from '../../src/queue/sink.ts';
+import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
+import { ledgerKey } from '../../src/redis/keys.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+import { startSidekiqHost } from '../support/sidekiq-host.ts';
+
+const LEDGER = { cluster: 'c', group: 'g', topic: 't', partition: 0 };
+const BASE = ledgerKey(LEDGER);
+const SOON = { timeout: 15_000, interval: 20 };
+
+let server: TestRedis;
+let redis: Redis;
+let claim: Claim;
+let sink: ReturnType<typeof createSidekiqSink>;
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = connect('test', server, 'command', silentLog);
+  sink = createSidekiqSink({ name: 'test', redis, dialect: '7', isTracked: true, now: Date.now });
+});
+
+beforeEach(async () => {
+  await redis.flushall();
+  claim = (await sink.claim(LEDGER, 0)) as Claim;
+});
+
+afterAll(async () => {
+  await disconnect(redis);
+  await server.stop();
+});
+
+function jobAt(offset: number, fields: object = {}): Job {
+  const source = `k~t~0~0~${offset}`;
+  const job = { class: 'Hold', args: [offset], jid: jidOf(source), queue: 'default', retry: 0, ...fields };
+  const data = JSON.stringify({ ...job, sl: { source, key: 'a-key', headers: { h: 'x' } } });
+  const about = { key: 'a-key' };
+  const none = { attempts: 1, backoff: { baseMs: 1, maxMs: 1 }, timestamp: 1, delayMs: 0, priority: 0 };
+  return { queue: 'default', name: 'Hold', data, about, ...none };
+}
+
+async function enqueue(jobs: readonly Job[]): Promise<void> {
+  const records = jobs.map((job, offset) => ({ offset, job }));
+  expect(await sink.enqueue(claim, -1, { jobs: records, last: jobs.length - 1 })).toMatchObject({ status: 'ok' });
+}
+
+const reconcile = () => sink.reconcile(claim, []);
+const unsettled = async () => (await redis.smembers(`${BASE}:u:0:sidekiq`)).map(Number).sort((a, b) => a - b);
+
+function work(run: (args: readonly unknown[], ctx: WorkerContext) => Outcome | void | Promise<void>) {
+  return startSidekiqHost(redis, [defineSidekiqWorker<readonly unknown[]>(undefined, { sidekiq: 'Hold', run })]);
+}
+
+describe('a job from Kafka', () => {
+  it('is run once its ledger is reconciled, and settled in the script that finishes it', async () => {
+    const ran: unknown[] = [];
+    await enqueue([jobAt(0), jobAt(1)]);
+    await redis.rpush('queue:default', '{"class":"Hold","args":["direct"]}');
+    await work((args, { source, key, headers }) => void ran.push([...args, source, key, headers]));
+    await vi.waitFor(() => expect(ran).toEqual([['direct', undefined, undefined, {}]]), SOON);
+    await vi.waitFor(async () => expect((await redis.smembers(`${BASE}:m`)).sort()).toEqual(['0', '1']), SOON);
+    expect(await redis.llen('queue:default')).toBe(2);
+    await reconcile();
+    await vi.waitFor(async () => expect(await redis.get('stat:processed')).toBe('3'), SOON);
+    const source = (offset: bigint) => ({ topic: 't', partition: 0, offset });
+    expect(ran.slice(1).sort()).toEqual([
+      [0, source(0n), 'a-key', { h: 'x' }],
+      [1, source(1n), 'a-key', { h: 'x' }],
+    ]);
+    expect(await redis.exists(`${BASE}:u:0:sidekiq`, `${BASE}:c`)).toBe(0);
+    expect(await redis.smembers(`${BASE}:d`)).toEqual(['0']);
+  });
+
+  it('is reported when it is dead or dropped, and stays unsettled', async () => {
+    await enqueue([jobAt(0), jobAt(1, { retry: false }), jobAt(2, { dead: false }), jobAt(3)]);
+    await reconcile();
+    await work(([n]) => {
+      if (n === 3) return { kind: 'dead', reason: 'never' };
+      throw new TypeError(`no ${n}`);
+    });
+    await vi.waitFor(async () => expect(await redis.hlen(`${BASE}:x`)).toBe(4), SOON);
+    const told = await redis.hgetall(`${BASE}:x`);
+    for (const offset of [0, 1, 2]) {
+      expect(JSON.parse(told[offset] as string)).toMatchObject({
+        error_class: 'TypeError',
+        error_message: `no ${offset}`,
+      });
+    }
+    expect(await unsettled()).toEqual([0, 1, 2, 3]);
+    const dead = await redis.zrange('dead', '0', '-1');
+    expect([...dead].sort()).toEqual([told[0], told[3]].sort());
+    // An operator may have it run again: nobody waits for it then.
+    expect(JSON.parse(dead[0] as string)).toMatchObject({
+      sl: { from: expect.stringMatching(/^k~t~0~0~/), key: 'a-key' },
+    });
+    expect(await sink.report(claim, { offset: 3, queue: '' })).toMatchObject({
+      reason: 'Sluice::Dead: never',
+      attempts: 1,
+    });
+  });
+
+  it('is told to have moved when it is tried again, snoozes or goes back', async () => {
+    await enqueue([jobAt(0, { retry: 1 }), jobAt(1), jobAt(2)]);
+    await reconcile();
+    const host = await work(([n]) => {
+      if (n === 0) throw new Error('no');
+      return n === 1 ? { kind: 'snooze', afterMs: 60_000 } : new Promise<void>(() => undefined);
+    });
+    await vi.waitFor(async () => expect((await redis.smembers(`${BASE}:m`)).sort()).toEqual(['0', '1']), SOON);
+    await host.stop(20);
+    expect((await redis.smembers(`${BASE}:m`)).sort()).toEqual(['0', '1', '2']);
+    expect(await unsettled()).toEqual([0, 1, 2]);
+    expect(await redis.exists(`${BASE}:x`)).toBe(0);
+  });
+
+  it('goes without a run when no ledger waits for it, unless it has failed before', async () => {
+    const ran: unknown[] = [];
+    await enqueue([jobAt(0), jobAt(1, { failed_at: 1.5 }), jobAt(2)]);
+    await reconcile();
+    for (const offset of [0, 1]) await redis.srem(`${BASE}:u:0:sidekiq`, offset);
+    // A job that carries another's text as its argument is not that other.
+    const carried = JSON.parse(jobAt(0).data) as object;
+    await redis.lpush('queue:default', JSON.stringify({ class: 'Hold', args: ['carries', carried] }));
+    await work(([n]) => void ran.push(n));
+    await vi.waitFor(async () => expect(await redis.get('stat:processed')).toBe('3'), SOON);
+    expect(ran.sort()).toEqual([1, 2, 'carries']);
+    expect(await redis.keys('work:*')).toEqual([]);
+  });
+
+  it('is run whatever lies under the keys of its ledger', async () => {
+    await enqueue([jobAt(0)]);
+    await reconcile();
+    await redis.set(`${BASE}:d`, 'x');
+    await redis.set(`${BASE}:m`, 'x');
+    await work(() => undefined);
+    await vi.waitFor(async () => expect(await redis.get('stat:processed')).toBe('1'), SOON);
+    expect(await unsettled()).toEqual([]);
+  });
+});
