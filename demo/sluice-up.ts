@@ -1,5 +1,5 @@
 /**
- * `sluice up` as a user starts it, told by its environment alone. It has a process group of its own, so that Ctrl-C
+ * `sluice up`, or one of its roles, as a user starts it, told by its environment alone. It has a process group of its own, so that Ctrl-C
  * reaches the demo first: production ends before what takes it away. It does not outlive the demo, however that ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -18,9 +18,9 @@ export interface SluiceUp {
   kill(): void;
 }
 
-export function startSluice(env: Readonly<Record<string, string>>): SluiceUp {
+export function startSluice(env: Readonly<Record<string, string>>, command = 'up'): SluiceUp {
   // Stdout is for the demo's result alone. By the channel it notices when the demo is killed, and stops.
-  const child = spawn(process.execPath, [COMMAND, 'up'], {
+  const child = spawn(process.execPath, [COMMAND, command], {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ['ignore', process.stderr, process.stderr, 'ipc'],

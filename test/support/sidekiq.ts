@@ -121,6 +121,26 @@ export async function runRuby<T>(redis: { readonly url: string }, code: string):
   });
 }
 
+/** Sidekiq's Web, as it comes. */
+export async function startSidekiqWeb(redis: {
+  readonly url: string;
+}): Promise<{ url: string; stop(): Promise<unknown> }> {
+  const { child, ended, output } = start('ruby', [join(RUBY, 'web.rb')], { REDIS_URL: redis.url });
+  const stop = () => {
+    child.kill('SIGKILL');
+    return ended;
+  };
+  const port = await vi.waitFor(
+    () => {
+      const [said] = /^\d+$/m.exec(output()) ?? [];
+      if (said === undefined) throw new Error(`Sidekiq's Web has not started:\n${output()}`);
+      return said;
+    },
+    { timeout: READY_WITHIN_MS, interval: 50 },
+  );
+  return { url: `http://127.0.0.1:${port}`, stop };
+}
+
 function argsOf({ queues = ['default'], concurrency = 5, timeoutSeconds = 3 }: SidekiqOptions): string[] {
   const settings = ['-r', join(RUBY, 'jobs.rb'), '-c', String(concurrency), '-t', String(timeoutSeconds), '-e', 'test'];
   return [...settings, ...queues.flatMap((queue) => ['-q', queue])];
