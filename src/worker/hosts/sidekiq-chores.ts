@@ -35,24 +35,28 @@ export interface Chores {
   beat(): Promise<void>;
   /** Puts back what dead hosts held. Rejects when Redis does not answer. */
   recover(): Promise<void>;
-  /** Does everything in turn until the signal fires. */
+  /** Does everything in turn until the signal fires; resolves when nothing is under way. */
   run(signal: AbortSignal): Promise<void>;
 }
 
 export function createChores(options: ChoresOptions): Chores {
   const { redis, source, facts, dialect, held, isQuiet, redisNow, onSignal, report, log, clock } = options;
 
-  async function beatOnce(): Promise<void> {
+  /** Until nobody wants anything more: what was wanted is seen at once. */
+  async function beatAndHear(): Promise<void> {
+    for (let wanted = await beatOnce(); wanted !== undefined; wanted = await beatOnce()) onSignal(wanted);
+  }
+
+  async function beatOnce(): Promise<Signal | undefined> {
     const since = performance.now();
     await redis.ping();
-    const wanted = await beat(redis, facts, {
+    return beat(redis, facts, {
       nowMs: redisNow(),
       isQuiet: isQuiet(),
       residentKb: Math.round(process.memoryUsage.rss() / 1_024),
       roundTripUs: Math.round((performance.now() - since) * 1_000),
       work: [...held].map(({ tid, queue, raw, startedAtMs }) => ({ tid, queue, payload: raw.toString(), startedAtMs })),
     });
-    if (wanted !== undefined) onSignal(wanted);
   }
 
   async function recover(): Promise<void> {
@@ -75,12 +79,12 @@ export function createChores(options: ChoresOptions): Chores {
   }
 
   return {
-    beat: beatOnce,
+    beat: beatAndHear,
     recover,
 
     async run(signal) {
       await Promise.all([
-        every(BEAT_MS, signal, beatOnce),
+        every(BEAT_MS, signal, beatAndHear),
         every(BEAT_MS, signal, () => (isQuiet() ? Promise.resolve() : recover())),
         every(PROMOTE_MS, signal, async () => {
           if (!isQuiet()) await promoteDue(redis, dialect, signal);

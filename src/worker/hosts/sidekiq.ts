@@ -60,6 +60,7 @@ export function createSidekiqHost(options: SidekiqHostOptions): Host {
   let pause = new AbortController();
   let auditAtMs = 0;
   let taking: Promise<void> | undefined;
+  let tidying: Promise<void> | undefined;
 
   const redisNow = () => clock.now() + aheadMs;
   const runs = createRuns({
@@ -87,10 +88,7 @@ export function createSidekiqHost(options: SidekiqHostOptions): Host {
     log.info({ signal, running: runs.held.size }, 'asked by way of sidekiq');
     if (signal === 'TERM') onTerm();
     if (signal === 'TTIN') tellRuns();
-    if (signal !== 'TTIN') {
-      isQuiet = true;
-      chores.beat().catch(report);
-    }
+    else isQuiet = true;
   }
 
   function tellRuns(): void {
@@ -162,11 +160,11 @@ export function createSidekiqHost(options: SidekiqHostOptions): Host {
     async start() {
       if (taking !== undefined) return;
       taking = takeUntilStopped();
-      void chores.run(over.signal);
+      tidying = chores.run(over.signal);
     },
 
     async stop(deadlineMs) {
-      if (taking === undefined || isStopping) return;
+      if (taking === undefined || tidying === undefined || isStopping) return;
       isStopping = true;
       pause.abort();
       const ended = taking.then(noneHeld);
@@ -175,6 +173,7 @@ export function createSidekiqHost(options: SidekiqHostOptions): Host {
       await within(LET_GO_MS, ended);
       runs.abandon();
       over.abort();
+      await within(LET_GO_MS, tidying);
       await within(LET_GO_MS, sayGoodbye(connection, identity).catch(report));
     },
   };
