@@ -1,15 +1,23 @@
 /**
  * The entry `sluice/testing`: runs a worker as the host would, on a message that makes the whole way round (checked,
- * into the envelope's bytes, back to the JSON of a queue, read against the schema), without Kafka and without Redis.
+ * into the envelope's bytes, back to the JSON of a queue, read against the schema), without Kafka and without Redis. The
+ * worker of a Sidekiq class gets what it would find in a job's arguments.
  */
 import { systemClock } from './clock.ts';
-import { workerSet } from './definition/discover.ts';
+import { isOfSidekiq, workerSet } from './definition/discover.ts';
+import type { SidekiqWorkerDefinition } from './definition/sidekiq-worker.ts';
 import type { Outcome, TrackerFields, WorkerDefinition } from './definition/worker.ts';
+import type { JobAbout } from './job/job.ts';
+import { parseExactly } from './job/json-values.ts';
+import { valueText } from './job/sidekiq-values.ts';
 import { silentLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { decodeEnvelope, encodeEnvelope } from './schema/envelope.ts';
 import { loadSchemas } from './schema/load.ts';
-import { attempt } from './worker/attempt.ts';
+import type { Schemas } from './schema/schemas.ts';
+import { argumentsFrom } from './worker/arguments.ts';
+import { attempt, type TakenJob } from './worker/attempt.ts';
+import { byClass } from './worker/by-class.ts';
 import { byMessage } from './worker/by-message.ts';
 
 export interface PerformOptions {
@@ -31,29 +39,23 @@ export interface Performed {
 }
 
 /**
- * Runs one attempt. The payload is a partial message or proto3 JSON; one that does not fit its schema throws
- * SluiceError INVALID_MESSAGE, as a producer would.
+ * Runs one attempt. The payload is a partial message or proto3 JSON, or the list of arguments of a worker that has no
+ * message; one that does not fit throws SluiceError INVALID_MESSAGE, as a producer would.
  */
 export async function perform<T>(
-  worker: WorkerDefinition<T>,
+  worker: WorkerDefinition<T> | SidekiqWorkerDefinition<T>,
   payload: Partial<T>,
   options: PerformOptions = {},
 ): Promise<Performed> {
   const schemas = loadSchemas(options.proto ?? ['proto', 'workers']);
   const collected: TrackerFields[] = [];
-  const { message: type } = worker;
-  const { key, id, headers } = options;
-  const sent = encodeEnvelope({ type, payload: schemas.codec(type).encode(payload), key, id, headers });
-  const received = decodeEnvelope(Buffer.from(sent));
-  const data: unknown = JSON.parse(schemas.codec(received.type).decodeToJson(received.payload).json);
-  const about = {
-    ...(received.key !== undefined && { key: received.key }),
-    ...(received.id !== undefined && { id: received.id }),
-    ...(received.headers !== undefined && { headers: received.headers }),
-  };
-  const job = { id: 'test', queue: worker.queue, name: received.type, data, about, attempt: options.attempt ?? 1 };
+  const definition = worker as WorkerDefinition | SidekiqWorkerDefinition;
+  const workers = workerSet([{ file: '', definition }]);
+  const { job, find } = isOfSidekiq(definition)
+    ? { job: sidekiqJob(definition, payload, options, schemas), find: byClass(workers.sidekiq, schemas) }
+    : { job: messageJob(definition, payload, options, schemas), find: byMessage(workers, schemas) };
   const outcome = await attempt(job, options.signal ?? new AbortController().signal, {
-    find: byMessage(workerSet([{ file: '', definition: worker as WorkerDefinition }]), schemas),
+    find,
     portFor: () => ({
       track: async (fields) => {
         collected.push(fields);
@@ -64,4 +66,36 @@ export async function perform<T>(
     clock: systemClock,
   });
   return { outcome, collected };
+}
+
+function messageJob(
+  { message: type, queue }: WorkerDefinition,
+  payload: unknown,
+  { key, id, headers, attempt = 1 }: PerformOptions,
+  schemas: Schemas,
+): TakenJob {
+  const sent = encodeEnvelope({ type, payload: schemas.codec(type).encode(payload), key, id, headers });
+  const received = decodeEnvelope(Buffer.from(sent));
+  const data: unknown = JSON.parse(schemas.codec(received.type).decodeToJson(received.payload).json);
+  return { id: 'test', queue, name: received.type, data, about: aboutOf(received), attempt };
+}
+
+/** By way of the JSON of a job, where a number is what Ruby would have written. */
+function sidekiqJob(
+  { sidekiq, message, queue, arguments: form }: SidekiqWorkerDefinition,
+  payload: unknown,
+  { attempt = 1, ...about }: PerformOptions,
+  schemas: Schemas,
+): TakenJob {
+  const args = message === undefined ? payload : argumentsFrom(payload, schemas.codec(message), form);
+  const data = parseExactly(valueText(args, 'args'));
+  return { id: 'test', queue, name: sidekiq, data, about: aboutOf(about), attempt };
+}
+
+function aboutOf({ key, id, headers }: { [Name in keyof JobAbout]: JobAbout[Name] | undefined }): JobAbout {
+  return {
+    ...(key !== undefined && { key }),
+    ...(id !== undefined && { id }),
+    ...(headers !== undefined && { headers }),
+  };
 }

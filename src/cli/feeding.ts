@@ -4,7 +4,7 @@ import { type Config, DEFAULT_TOPIC } from './config/schema.ts';
 
 /** Topics whose every event would become a dead letter, because nobody says which queue it goes to. */
 export function topicsWithoutTakers({ topics }: Config, workers: WorkerSet): string[] {
-  if (workers.all().length > 0) return [];
+  if (workers.all().length + workers.sidekiq.all().length > 0) return [];
   return Object.entries(topics).flatMap(([name, { target, queue }]) =>
     target === 'bullmq' && queue === undefined ? [name] : [],
   );

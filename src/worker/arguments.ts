@@ -24,6 +24,13 @@ export function messageFrom(args: readonly unknown[], codec: Codec, form: Argume
   }
 }
 
+/** The arguments that are this message; throws INVALID_MESSAGE for one that does not fit its schema. */
+export function argumentsFrom(message: unknown, codec: Codec, form: ArgumentForm = 'base64'): unknown[] {
+  if (form === 'base64') return [Buffer.from(codec.encode(message)).toString('base64')];
+  const json = codec.toJson(message) as Record<string, unknown>;
+  return form === 'json' ? [json] : codec.fields.map((name) => json[name] ?? null);
+}
+
 /** A text that merely looks like base64 hardly ever reads as a message whose every field is known. */
 function binaryIn(args: readonly unknown[], codec: Codec): Buffer | undefined {
   const [text] = args;

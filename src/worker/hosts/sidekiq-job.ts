@@ -1,25 +1,16 @@
 /**
- * A Sidekiq job as the attempt sees it, what runs it, and an outcome as Sidekiq would put it down. Pure but for the random
+ * A Sidekiq job as the attempt sees it, and an outcome as Sidekiq would put it down. Pure but for the random
  * part of waits.
  */
 import { backoffDelay } from '../../backoff.ts';
-import type { WorkersOf } from '../../definition/discover.ts';
 import type { SidekiqWorkerDefinition } from '../../definition/sidekiq-worker.ts';
 import type { Outcome } from '../../definition/worker.ts';
-import { SluiceError } from '../../errors.ts';
 import { eventIdOf } from '../../job/event-id.ts';
 import type { Dialect } from '../../job/sidekiq-job.ts';
 import { type Failure, fateOf, postponedText } from '../../queue/sidekiq/failure.ts';
 import type { QueuedJob } from '../../queue/sidekiq/job.ts';
 import type { Settlement } from '../../queue/sidekiq/source.ts';
-import type { Schemas } from '../../schema/schemas.ts';
-import { messageFrom } from '../arguments.ts';
-import type { AttemptContext, Runnable, TakenJob } from '../attempt.ts';
-
-/** What Ruby raises for a class that it does not know. */
-class NameError extends Error {
-  override readonly name = 'NameError';
-}
+import type { TakenJob } from '../attempt.ts';
 
 /** The jid is what an operator knows a job by. Its event's id stays when a retry is on another queue. */
 export function takenJob(queue: string, job: QueuedJob): TakenJob {
@@ -37,36 +28,6 @@ export function takenJob(queue: string, job: QueuedJob): TakenJob {
     about: { ...about, id: about?.id ?? eventIdOf(identified) },
     attempt: (job.retryCount ?? -1) + 2,
     ...(origin !== undefined && { source: origin }),
-  };
-}
-
-/** Ruby tries a class that is unknown again, and so do we: the next deploy may bring it. */
-export function byClass(workers: WorkersOf<SidekiqWorkerDefinition>, schemas: Schemas): AttemptContext['find'] {
-  function unknown(name: string): Outcome {
-    const known = workers.all().map(({ definition }) => definition.sidekiq);
-    const error = new NameError(
-      `uninitialized constant ${name}; no worker runs it; known: ${known.join(', ') || 'none'}`,
-    );
-    return { kind: 'retry', reason: error.message, cause: error };
-  }
-
-  return ({ name }) => {
-    const definition = workers.get(name);
-    return definition === undefined ? unknown(name) : runnable(definition, schemas);
-  };
-}
-
-function runnable(definition: SidekiqWorkerDefinition, schemas: Schemas): Runnable {
-  const { sidekiq, message, timeoutMs, arguments: form } = definition;
-  return {
-    label: sidekiq,
-    timeoutMs,
-    read({ data }) {
-      if (data === undefined) throw new SluiceError('INVALID_MESSAGE', 'args: not a list; allowed: a list');
-      const args = data as readonly unknown[];
-      return message === undefined ? args : messageFrom(args, schemas.codec(message), form);
-    },
-    run: (payload, ctx) => definition.run(payload, ctx),
   };
 }
 

@@ -19,10 +19,10 @@ import type { Schemas } from '../../schema/schemas.ts';
 import { createSeldom } from '../../seldom.ts';
 import { within } from '../../service.ts';
 import type { AttemptContext } from '../attempt.ts';
+import { byClass } from '../by-class.ts';
 import type { Host } from '../host.ts';
 import { createChores } from './sidekiq-chores.ts';
 import { differences } from './sidekiq-holdings.ts';
-import { byClass } from './sidekiq-job.ts';
 import { createRuns } from './sidekiq-runs.ts';
 
 const LEAST_IDLE_MS = 5;
