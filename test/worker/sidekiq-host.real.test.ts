@@ -227,6 +227,56 @@ describe('the Sidekiq host', () => {
     expect(await redis.get('stat:processed')).toBe('40');
   });
 
+  it('lets go of a job that another host took while it was not seen alive', async () => {
+    const lost = Promise.withResolvers<unknown>();
+    let runs = 0;
+    const run: Run = (_args, { signal }) => {
+      runs += 1;
+      if (runs > 1) return undefined;
+      signal.addEventListener('abort', () => lost.resolve(signal.reason));
+      return new Promise(() => undefined);
+    };
+    const first = await startSidekiqHost(redis, [worker(run)]);
+    const jid = await under.add('', {});
+    await vi.waitFor(async () => expect((await placeOf(jid))?.place).toMatch(/^work:/), SOON);
+    // Only a host that is quiet leaves the job to the other.
+    const [identity = ''] = await redis.smembers('processes');
+    await redis.lpush(`${identity}-signals`, 'TSTP');
+    await vi.waitFor(async () => expect(await redis.hget(identity, 'quiet')).toBe('true'), SOON);
+    await redis.del(`sluice:sidekiq:alive:${identity}`);
+    await startSidekiqHost(redis, [worker(run)]);
+    await vi.waitFor(async () => expect(await redis.get('stat:processed')).toBe('1'), SOON);
+    expect(await lost.promise).toMatchObject({ message: expect.stringContaining('the lock was lost') });
+    await vi.waitFor(() => expect(first.busy).toBe(0), SOON);
+    expect(await placeOf(jid)).toBeUndefined();
+    expect(await redis.mget('stat:processed', 'stat:failed')).toEqual(['1', null]);
+  });
+
+  it('runs every job once while its connection is cut over and over', async () => {
+    const MANY = 600;
+    const runs = new Map<unknown, number>();
+    await startSidekiqHost(redis, [
+      worker(async ([n]) => {
+        runs.set(n, (runs.get(n) ?? 0) + 1);
+        await systemClock.sleep(5);
+      }),
+    ]);
+    const jobs = Array.from({ length: MANY }, (_, n) => `{"class":"Hold","args":[${n}]}`);
+    const other = connect('main', server, 'command', silentLog);
+    await other.lpush('queue:default', ...jobs);
+    await vi.waitFor(
+      async () => {
+        await other.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+        expect(await other.get('stat:processed')).toBe(String(MANY));
+      },
+      { timeout: 40_000, interval: 150 },
+    );
+    expect(runs.size).toBe(MANY);
+    expect([...runs.values()].filter((times) => times !== 1)).toEqual([]);
+    await vi.waitFor(async () => expect(await redis.keys('work:*')).toEqual([]), SOON);
+    await disconnect(other);
+  });
+
   it('writes what became of a job once Redis is back', async () => {
     const go = Promise.withResolvers<void>();
     const warn = vi.fn();
