@@ -64,6 +64,7 @@ function failureOf(
     backtrace: cause instanceof Error ? linesOf(cause) : [],
     waitMs: isFinal ? undefined : (outcome.afterMs ?? ownWait(job, definition)),
     isFinal,
+    isUnknown: definition === undefined,
   };
 }
 

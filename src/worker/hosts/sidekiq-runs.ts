@@ -6,6 +6,7 @@ import type { WorkersOf } from '../../definition/discover.ts';
 import type { SidekiqWorkerDefinition } from '../../definition/sidekiq-worker.ts';
 import type { Outcome } from '../../definition/worker.ts';
 import { SluiceError } from '../../errors.ts';
+import { sourceOf } from '../../job/identity.ts';
 import type { Dialect } from '../../job/sidekiq-job.ts';
 import { type QueuedJob, readJob } from '../../queue/sidekiq/job.ts';
 import type { Settlement, SidekiqSource, Taken } from '../../queue/sidekiq/source.ts';
@@ -51,7 +52,7 @@ export interface Runs {
 }
 
 export function createRuns(options: RunsOptions): Runs {
-  const { source, workers, dialect, redisNow, clock, log, onEnd, report } = options;
+  const { source, workers, dialect, redisNow, clock, log, metrics, onEnd, report } = options;
   const held = new Set<Held>();
   const failures = createFailureLog(log, clock);
   const abandoning = new AbortController();
@@ -95,13 +96,18 @@ export function createRuns(options: RunsOptions): Runs {
 
   async function runJob({ queue, abort, isUnknown = false }: Held, job: QueuedJob): Promise<Settlement> {
     if (isLettingGo) return { kind: 'return' };
-    if (isUnknown && isFinished(job)) return { kind: 'finish' };
+    if (isUnknown && isFinished(job)) return removedAgain(job);
     const taken = takenJob(queue, job);
     const outcome = await attempt(taken, abort.signal, options);
     if (isLettingGo && outcome.kind === 'retry') return { kind: 'return' };
     failures.tell(taken, outcome);
     const definition = job.class === undefined ? undefined : workers.get(job.class);
     return settlementOf(job, outcome, { queue, definition, nowMs: redisNow(), dialect });
+  }
+
+  function removedAgain({ source: id = '' }: QueuedJob): Settlement {
+    metrics.jobsRemovedAgain.inc({ topic: sourceOf(id)?.topic ?? '' });
+    return { kind: 'finish' };
   }
 
   async function write(each: Held, settlement: Settlement): Promise<void> {

@@ -161,6 +161,22 @@ it('a dead job is told apart from one that its bridge waits for', () => {
   expect(fate({ retry: 1, sl }).job.sl).toEqual(sl);
 });
 
+it('leaves a record that its arguments carry alone', () => {
+  const args = '[{"sl":{"source":"k~t~0~1~2"}}]';
+  const carrying = readJob(Buffer.from(`{"class":"A","args":${args},"retry":0}`)) as QueuedJob;
+  const { text } = fateOf(carrying, failure, { queue: 'low', nowMs: NOW_MS, dialect: '7', random: () => 0 });
+  expect(text).toContain(`"args":${args}`);
+});
+
+it('a class that is unknown is tried again even if its job says never', () => {
+  expect(fate({ retry: false }, { isUnknown: true })).toMatchObject({
+    kind: 'retry',
+    job: { retry: false, retry_count: 0 },
+  });
+  expect(fate({ retry: false, retry_count: 24 }, { isUnknown: true }).kind).toBe('dead');
+  expect(fate({ retry: 0 }, { isUnknown: true }).kind).toBe('dead');
+});
+
 it('a postponed job has not failed, and has not been enqueued', () => {
   const text = postponedText(job({ enqueued_at: 1 }), 'low');
   expect(text).toBe(`{"class":"Hard","args":${ARGS},"jid":"j","queue":"low","retry":true,"created_at":1600000000.25}`);
