@@ -64,11 +64,14 @@ module Sluice
         Object.new.extend(defined?(::Sidekiq::Component) ? ::Sidekiq::Component : ::Sidekiq::Util).identity
       end
 
-      # Sidekiq 7 drops a job on `:discard` and calls no death handler.
+      # Sidekiq 7 drops a job on `:discard` and calls no death handler. Where its methods are others, they are left alone.
       def tell_discards
-        return unless defined?(::Sidekiq::JobRetry) && ::Sidekiq::JobRetry.private_method_defined?(:process_retry)
+        return unless defined?(::Sidekiq::JobRetry)
 
-        ::Sidekiq::JobRetry.prepend(Discards)
+        arities = %i[delay_for retries_exhausted].map { |name| ::Sidekiq::JobRetry.instance_method(name).arity }
+        ::Sidekiq::JobRetry.prepend(Discards) if arities == [4, 3]
+      rescue NameError
+        nil
       end
     end
 
