@@ -111,7 +111,7 @@ test('arguments as base64, envelopes with what is about them, and when a job wai
   const job = JSON.parse(stdout);
   expect(job).toMatchObject({ class: 'PingJob', args: [{}], retry: 2, queue: 'q' });
   expect(job).not.toHaveProperty('enqueued_at');
-  expect(job.sl).toEqual({ source: 'k~envelopes~0~0~0', id: 'e', key: 'k' });
+  expect(job.sl).toEqual({ source: 'k~envelopes~0~0~0f5aec3c~0', id: 'e', key: 'k' });
   expect(stderr).toBe('line 1: waits until 2026-01-31T08:01:00.250Z\n');
 });
 
