@@ -3,6 +3,7 @@
  * definition. An event that nobody is known to run, and that has no queue of its own, is unroutable.
  */
 import { messageOf } from '../errors.ts';
+import { idOfGroup } from '../job/identity.ts';
 import type { Event, Job } from '../job/job.ts';
 import { placeJob, type Treatment } from '../job/place.ts';
 import { placeSidekiqJob } from '../job/place-sidekiq.ts';
@@ -17,10 +18,11 @@ export interface Routed {
   readonly job: Job;
 }
 
-/** `id`: of the job that the record becomes. */
+/** `id`: of the record's job; a Sidekiq job's is derived from it. */
 export type Router = (event: Event, now: number, id: string) => Routed | Rejection;
 
 export interface Routing {
+  readonly kafka: { readonly groupId: string };
   readonly sidekiq: SidekiqConfig;
   readonly queues: Readonly<Record<string, QueueConfig>>;
   /** What the known workers say, by message type. */
@@ -35,7 +37,7 @@ export function createRouter(topic: TopicConfig, routing: Routing): Router {
   return topic.target === 'sidekiq' ? sidekiqRouter(topic, routing) : bullRouter(topic, routing);
 }
 
-function sidekiqRouter(topic: TopicConfig, { sidekiq: { redis: shard, dialect } }: Routing): Router {
+function sidekiqRouter(topic: TopicConfig, { kafka, sidekiq: { redis: shard, dialect } }: Routing): Router {
   const isTracked = topic.settle === 'acknowledged';
   return (event, now, id) => {
     const queue = ruled('queue', topic.queue, event);
@@ -43,8 +45,8 @@ function sidekiqRouter(topic: TopicConfig, { sidekiq: { redis: shard, dialect } 
     const name = event.sidekiq?.class ?? ruled('class', topic.class, event) ?? '';
     if (typeof name === 'object') return name;
     if (name === '') return unroutable(`no class runs ${event.type}`);
-    const place = { id, isTracked, queue, class: name, arguments: topic.arguments, dialect, now };
-    const job = placeSidekiqJob(event, place);
+    const about = { id: idOfGroup(id, kafka.groupId), isTracked, dialect, now };
+    const job = placeSidekiqJob(event, { ...about, queue, class: name, arguments: topic.arguments });
     if (SIDEKIQ_QUEUE_NAME.test(job.queue)) return { shard, job };
     return unroutable(`"${job.queue}" is no Sidekiq queue: up to 200 letters, digits, '_', '-', '.' and ':'`);
   };

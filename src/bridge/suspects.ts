@@ -1,5 +1,5 @@
 /** Jobs that a ledger waits for, while they are searched for: what is seen anywhere is not lost. */
-import { sourceOf } from '../job/identity.ts';
+import { groupMark, sourceOf } from '../job/identity.ts';
 import type { SidekiqSink } from '../queue/sink.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { RangeSet } from './range-set.ts';
@@ -29,8 +29,11 @@ export function see(suspects: readonly Suspect[], id: string): { suspect: Suspec
   const source = sourceOf(id);
   if (source === undefined) return undefined;
   const suspect = suspects.find(
-    ({ held }) =>
-      held.topic === source.topic && held.partition === source.partition && held.generation === source.generation,
+    ({ held, of }) =>
+      held.topic === source.topic &&
+      held.partition === source.partition &&
+      held.generation === source.generation &&
+      groupMark(of.claim.ledger.group) === source.group,
   );
   if (suspect === undefined) return undefined;
   const offset = Number(source.offset);

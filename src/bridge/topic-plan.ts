@@ -17,6 +17,7 @@ export interface TopicPlan {
 
 export interface PlanContext extends Omit<Stages, 'decode' | 'route'> {
   readonly config: {
+    readonly kafka: { readonly groupId: string };
     readonly topics: Readonly<Record<string, TopicConfig>>;
     readonly queues: Readonly<Record<string, QueueConfig>>;
     readonly sidekiq: SidekiqConfig;

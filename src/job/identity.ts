@@ -1,13 +1,19 @@
 /**
- * The identity of a job that came from Kafka: `k~<topic>~<generation>~<partition>~<offset>`.
+ * The identity of a job that came from Kafka: `k~<topic>~<generation>~<partition>~<offset>`, and for Sidekiq
+ * `k~<topic>~<generation>~<partition>~<group>~<offset>`: BullMQ's ids are of one queue, but all Sidekiq queues are one to the
+ * ledger, where the jobs that two consumer groups make of one record must not be taken for each other.
  * One record, one id, in every history of Redis; workers read their source from it.
  * Kafka allows letters, digits, `.`, `_` and `-` in topic names, so `~` separates safely, and BullMQ forbids only `:`.
  */
+
+import { createHash } from 'node:crypto';
 
 export interface Source {
   readonly topic: string;
   readonly generation: number;
   readonly partition: number;
+  /** Of a Sidekiq job, what stands for its consumer group; see `groupMark`. */
+  readonly group: string | undefined;
   readonly offset: bigint;
 }
 
@@ -16,12 +22,25 @@ export function jobIdPrefix(topic: string, generation: number, partition: number
   return `k~${topic}~${generation}~${partition}~`;
 }
 
-const JOB_ID = /^k~([A-Za-z0-9._-]{1,249})~(\d{1,9})~(\d{1,9})~(\d{1,19})$/;
+/** A group's name may hold anything; in an id stands its hash. */
+export function groupMark(group: string): string {
+  return createHash('sha256').update(group).digest('hex').slice(0, 8);
+}
+
+/** The id of the Sidekiq job that this group makes of a record, by the record's own. */
+export function idOfGroup(id: string, group: string): string {
+  const at = id.lastIndexOf('~') + 1;
+  return `${id.slice(0, at)}${groupMark(group)}~${id.slice(at)}`;
+}
+
+const JOB_ID = /^k~([A-Za-z0-9._-]{1,249})~(\d{1,9})~(\d{1,9})~(?:([0-9a-f]{8})~)?(\d{1,19})$/;
 
 /** The source of a job, or undefined for a job that was enqueued directly. */
 export function sourceOf(jobId: string): Source | undefined {
   const match = JOB_ID.exec(jobId);
   if (match === null) return undefined;
-  const [, topic, generation, partition, offset] = match as unknown as [string, string, string, string, string];
-  return { topic, generation: Number(generation), partition: Number(partition), offset: BigInt(offset) };
+  const [, topic, generation, partition, group, offset] = match as unknown as [
+    ...[string, string, string, string, string | undefined, string],
+  ];
+  return { topic, generation: Number(generation), partition: Number(partition), group, offset: BigInt(offset) };
 }

@@ -8,7 +8,7 @@ import { aboutOf, DEFAULT_ATTEMPTS, DEFAULT_BACKOFF } from './place.ts';
 import { DEFAULT_SIDEKIQ_QUEUE, type Dialect, enqueuedText, jidOf, stampedText } from './sidekiq-job.ts';
 
 export interface SidekiqPlace {
-  /** Id of the job that the record becomes: `k~<topic>~<generation>~<partition>~<offset>`. */
+  /** Id of the job that the record becomes: `k~<topic>~<generation>~<partition>~<group>~<offset>`. */
   readonly id: string;
   /** Whether the bridge waits for the job's end. */
   readonly isTracked: boolean;

@@ -4,7 +4,7 @@
  * next one.
  */
 import { randomUUID } from 'node:crypto';
-import { jobIdPrefix } from '../job/identity.ts';
+import { groupMark, jobIdPrefix } from '../job/identity.ts';
 import { type Redis, redisError } from '../redis/connection.ts';
 import { ledgerKey } from '../redis/keys.ts';
 import { lua, runScript, type Script, script } from '../redis/script.ts';
@@ -57,7 +57,7 @@ export function createLedger(name: string, redis: Redis): LedgerClient {
 
     async claim(ledger, generation) {
       const token = randomUUID();
-      const args = [token, idPrefix({ ledger, generation })];
+      const args = [token, idPrefix({ ledger, generation }), groupMark(ledger.group)];
       const reply = await ask(() => runScript(redis, CLAIM, [ledgerKey(ledger)], args));
       const [status, enqueued, incarnation, reconciled, known] = reply as [string, number, string, string, number];
       if (status !== 'ok') return { status: status === 'newer' ? status : 'corrupt', generation: known };

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { topicConfig } from '../../src/bridge/config.ts';
 import { createDecoder } from '../../src/bridge/decode.ts';
 import { createRouter } from '../../src/bridge/route.ts';
+import { idOfGroup } from '../../src/job/identity.ts';
 import type { Job } from '../../src/job/job.ts';
 import type { KafkaRecord } from '../../src/kafka/consumer.ts';
 import { sidekiqConfig } from '../../src/queue/config.ts';
@@ -13,7 +14,8 @@ import { ROOT } from '../support/sluice.ts';
 const schemas = loadSchemas([`${ROOT}proto`]);
 const TYPE = 'acme.web.v1.PageView';
 const payload = schemas.codec(TYPE).encode({ url: 'https://x/1' });
-const ID = 'k~t~0~1~7';
+/** As the group `g` makes it. */
+const ID = idOfGroup('k~t~0~1~7', 'g');
 const NOW = 1_700_000_100_000;
 
 function made(
@@ -34,7 +36,8 @@ function made(
   };
   const decoded = createDecoder(topic, schemas)(record);
   if ('reason' in decoded) return `${decoded.reason}: ${decoded.error}`;
-  const routed = createRouter(topic, { sidekiq, queues: {}, treatment: () => undefined })(decoded.event, NOW, ID);
+  const routing = { kafka: { groupId: 'g' }, sidekiq, queues: {}, treatment: () => undefined };
+  const routed = createRouter(topic, routing)(decoded.event, NOW, 'k~t~0~1~7');
   return 'reason' in routed ? `${routed.reason}: ${routed.error}` : routed.job;
 }
 
@@ -46,7 +49,7 @@ it('passes a job on as it is spelled, and adds what Ruby expects of one', () => 
   const { jid } = JSON.parse(made) as { jid: string };
   expect(made).toBe(
     '{"class":"Hard","args":[1.0,9007199254740993,[],{ }],"x":{"y":1.50},"retry":3,' +
-      `"jid":"${jid}","queue":"default","created_at":1700000000.123000,"sl":{"from":"k~t~0~1~7"}}`,
+      `"jid":"${jid}","queue":"default","created_at":1700000000.123000,"sl":{"from":"${ID}"}}`,
   );
   expect(jid).toMatch(/^[0-9a-f]{24}$/);
 });
@@ -72,7 +75,7 @@ it('drops what is input only, and a field of ours that somebody else wrote', () 
   const { data, delayMs } = made({ record: 'sidekiq' }, job) as Job;
   expect(delayMs).toBe(100_500);
   expect(Object.keys(JSON.parse(data))).toEqual(['class', 'args', 'retry', 'jid', 'queue', 'created_at', 'sl']);
-  expect(data).toContain('"sl":{"from":"k~t~0~1~7"}}');
+  expect(data).toContain(`"sl":{"from":"${ID}"}}`);
 });
 
 it('writes times as Sidekiq 8 does where that is the dialect', () => {

@@ -58,8 +58,8 @@ test('a Sidekiq job stays as it is spelled, and is the same whenever it is asked
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toBe(
     '{"enqueued_at":1769846400.250000,"class":"HardJob","args":[1.0,9007199254740993,[],{}],"unique_for":1e2,' +
-      '"retry":true,"jid":"863eb375ae4f337425d6b0b5","queue":"default","created_at":1769846400.250000,' +
-      '"sl":{"from":"k~ruby~0~0~0","key":"k"}}\n',
+      '"retry":true,"jid":"5116d7f372d88c577953fcac","queue":"default","created_at":1769846400.250000,' +
+      '"sl":{"from":"k~ruby~0~0~0f5aec3c~0","key":"k"}}\n',
   );
 });
 
@@ -111,7 +111,7 @@ test('arguments as base64, envelopes with what is about them, and when a job wai
   const job = JSON.parse(stdout);
   expect(job).toMatchObject({ class: 'PingJob', args: [{}], retry: 2, queue: 'q' });
   expect(job).not.toHaveProperty('enqueued_at');
-  expect(job.sl).toEqual({ source: 'k~envelopes~0~0~0', id: 'e', key: 'k' });
+  expect(job.sl).toEqual({ source: 'k~envelopes~0~0~0f5aec3c~0', id: 'e', key: 'k' });
   expect(stderr).toBe('line 1: waits until 2026-01-31T08:01:00.250Z\n');
 });
 

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { defineSidekiqWorker } from '../../src/definition/sidekiq-worker.ts';
 import type { Outcome, WorkerContext } from '../../src/definition/worker.ts';
+import { idOfGroup } from '../../src/job/identity.ts';
 import type { Job } from '../../src/job/job.ts';
 import { jidOf } from '../../src/job/sidekiq-job.ts';
 import { silentLog } from '../../src/log.ts';
@@ -37,8 +38,8 @@ afterAll(async () => {
   await server.stop();
 });
 
-function jobAt(offset: number, fields: object = {}): Job {
-  const source = `k~t~0~0~${offset}`;
+function jobAt(offset: number, fields: object = {}, group = LEDGER.group): Job {
+  const source = idOfGroup(`k~t~0~0~${offset}`, group);
   const job = { class: 'Hold', args: [offset], jid: jidOf(source), queue: 'default', retry: 0, ...fields };
   const data = JSON.stringify({ ...job, sl: { source, key: 'a-key', headers: { h: 'x' } } });
   const about = { key: 'a-key' };
@@ -118,6 +119,26 @@ describe('a job from Kafka', () => {
     expect((await redis.smembers(`${BASE}:m`)).sort()).toEqual(['0', '1', '2']);
     expect(await unsettled()).toEqual([0, 1, 2]);
     expect(await redis.exists(`${BASE}:x`)).toBe(0);
+  });
+
+  it('is another than the one that a second group makes of the same record', async () => {
+    const other = { ...LEDGER, group: 'other' };
+    const ofOther = (await sink.claim(other, 0)) as Claim;
+    await enqueue([jobAt(0), jobAt(1)]);
+    const jobs = [0, 1].map((offset) => ({ offset, job: jobAt(offset, { args: ['other', offset] }, 'other') }));
+    expect(await sink.enqueue(ofOther, -1, { jobs, last: 1 })).toMatchObject({ status: 'ok' });
+    // The other group has no bridge any more: nobody reconciles its ledger.
+    await reconcile();
+    const ran: unknown[] = [];
+    await work(([n]) => void ran.push(n));
+    await vi.waitFor(async () => expect(await redis.get('stat:processed')).toBe('2'), SOON);
+    expect(ran.sort()).toEqual([0, 1]);
+    expect(await unsettled()).toEqual([]);
+    expect(await redis.scard(`${ledgerKey(other)}:u:0:sidekiq`)).toBe(2);
+    await sink.reconcile(ofOther, []);
+    await vi.waitFor(async () => expect(await redis.get('stat:processed')).toBe('4'), SOON);
+    expect(ran.slice(2)).toEqual(['other', 'other']);
+    expect(await redis.exists(`${ledgerKey(other)}:u:0:sidekiq`)).toBe(0);
   });
 
   it('goes without a run when no ledger waits for it, unless it has failed before', async () => {

@@ -210,6 +210,31 @@ describe('the Sidekiq host', () => {
     await vi.waitFor(async () => expect((await held()).every((name) => !name.includes('gone'))).toBe(true), SOON);
   });
 
+  it('loses no job to a key of another kind', async () => {
+    await redis.mset('retry', 'x', 'dead', 'x', 'queues', 'x', 'stat:processed', 'x', 'queue:odd', 'x');
+    await redis.zadd('schedule', '1', '{"class":"Hold","args":["scheduled"],"queue":"odd"}');
+    await redis.sadd('sluice:sidekiq:private', 'work:odd:gone:1:abc', 'work:default:gone:1:abc');
+    await redis.lpush('work:odd:gone:1:abc', '{"class":"Hold","args":["odd"]}');
+    await redis.lpush('work:default:gone:1:abc', '{"class":"Hold","args":["orphan"]}');
+    await redis.lpush('queue:default', ...['done', 'fails', 'dies'].map((arg) => `{"class":"Hold","args":["${arg}"]}`));
+    const ran: unknown[] = [];
+    await startSidekiqHost(redis, [
+      worker(([arg]) => {
+        ran.push(arg);
+        if (arg === 'fails') throw new Error('no');
+        if (arg === 'dies') return { kind: 'dead', reason: 'never' };
+      }),
+    ]);
+    await vi.waitFor(() => expect([...ran].sort()).toEqual(['dies', 'done', 'fails', 'orphan']), SOON);
+    await redis.del('retry', 'dead');
+    await vi.waitFor(async () => expect(await redis.zcard('retry')).toBe(1), SOON);
+    await vi.waitFor(async () => expect(await redis.zcard('dead')).toBe(2), SOON);
+    const dead = (await redis.zrange('dead', '0', '-1')).map((text) => (JSON.parse(text) as { args: unknown }).args);
+    expect(dead.flat().sort()).toEqual(['dies', 'scheduled']);
+    expect(ran).toHaveLength(4);
+    expect(await redis.llen('work:odd:gone:1:abc')).toBe(1);
+  });
+
   it('serves several queues with one concurrency', async () => {
     const seen = { busy: 0, most: 0, done: 0 };
     const run = async () => {

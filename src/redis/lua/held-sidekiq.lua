@@ -9,13 +9,23 @@ local function is_held(private, raw)
   return redis.call('LREM', private, 1, raw) == 1
 end
 
--- As Sidekiq counts: a run that failed is processed too. `day` is empty where nothing is to be counted.
+-- Nothing may be written before: a Lua error rolls nothing back, and the job would be nowhere.
+local function misfit(key, wanted)
+  if not is_of_type(key, wanted) then return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. wanted) end
+end
+
+local function list_queue(queues, name)
+  redis.pcall('SADD', queues, name)
+end
+
+-- As Sidekiq counts: a run that failed is processed too. `day` is empty where nothing is to be counted. Never an error: a
+-- counter that counts no more must not keep a job from its end.
 local function count_run(day, is_failed)
   if day == '' then return end
   local names = is_failed and { 'stat:processed', 'stat:failed' } or { 'stat:processed' }
   for _, name in ipairs(names) do
-    redis.call('INCR', name)
-    if redis.call('INCR', name .. ':' .. day) == 1 then redis.call('EXPIRE', name .. ':' .. day, STATS_SECONDS) end
+    redis.pcall('INCR', name)
+    if redis.pcall('INCR', name .. ':' .. day) == 1 then redis.call('EXPIRE', name .. ':' .. day, STATS_SECONDS) end
   end
 end
 

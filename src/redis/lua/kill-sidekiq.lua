@@ -6,6 +6,8 @@
 local KEPT_SECONDS = 15552000
 local KEPT_JOBS = 10000
 
+local problem = ARGV[6] == '1' and misfit(KEYS[2], 'zset')
+if problem then return problem end
 if not is_held(KEYS[1], ARGV[1]) then return 0 end
 if ARGV[6] == '1' then
   local now = now_seconds()

@@ -1,5 +1,6 @@
 -- Puts back what hosts held that are gone, the oldest to be taken first, and counts how often that happened to each job,
 -- by its text. One that it has happened to too often stays for the caller to bury.
+-- Where a queue is no list, its jobs wait in their private lists.
 -- KEYS: set of private lists, set of queues. ARGV: key of the sources, prefix of the signs of life, prefix of the counts,
 -- how long they are kept in seconds, most recoveries of a job.
 -- Returns {recovered, then for each job that stays its queue, its private list and its text}.
@@ -17,7 +18,7 @@ local function recover_next(private, queue)
     return
   end
   redis.call('LMOVE', private, 'queue:' .. queue, 'LEFT', 'RIGHT')
-  redis.call('SADD', KEYS[2], queue)
+  list_queue(KEYS[2], queue)
   redis.call('INCR', count)
   redis.call('EXPIRE', count, kept_seconds)
   note_moved(sources, source_in(raw))
@@ -32,7 +33,8 @@ end
 
 for _, private in ipairs(redis.call('SMEMBERS', KEYS[1])) do
   local queue, owner = string.match(private, '^work:(.*):([^:]*:%d+:%x+)$')
-  if owner and not is_alive(owner) then
+  local is_fit = owner and is_of_type(private, 'list') and is_of_type('queue:' .. queue, 'list')
+  if is_fit and not is_alive(owner) then
     for _ = 1, redis.call('LLEN', private) do recover_next(private, queue) end
     if redis.call('EXISTS', private) == 0 then redis.call('SREM', KEYS[1], private) end
   end
