@@ -18,7 +18,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 let exitCode: number = EXIT.ok;
 
 const program = new Command('sluice')
-  .description('Kafka to BullMQ, each job once, without ever drowning Redis.')
+  .description('Kafka to BullMQ and Sidekiq, each job once, without ever drowning Redis.')
   .version(version)
   .exitOverride()
   .showSuggestionAfterError()
