@@ -1,7 +1,7 @@
 /** Sluice's host and a real Sidekiq on one Redis: each sees of the other what it would have written itself. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { defineSidekiqWorker } from '../../src/definition/sidekiq-worker.ts';
 import type { Outcome, WorkerContext } from '../../src/definition/worker.ts';
@@ -28,8 +28,12 @@ beforeEach(async () => {
 
 const children = new Set<ChildProcess>();
 
-afterAll(async () => {
+afterEach(() => {
   for (const child of children) child.kill('SIGKILL');
+  children.clear();
+});
+
+afterAll(async () => {
   await disconnect(redis);
   await server.stop();
 });

@@ -45,6 +45,8 @@ export interface Runs {
   readonly held: ReadonlySet<Held>;
   begin(taken: Taken): void;
   attempt(job: TakenJob, signal: AbortSignal): Promise<Outcome>;
+  /** Resolves when everything that has begun has ended. */
+  ended(): Promise<void>;
   /** Fires every signal; what does not finish by it goes back to its queue. */
   letGo(): void;
   /** Stops writing what Redis does not take. */
@@ -54,6 +56,7 @@ export interface Runs {
 export function createRuns(options: RunsOptions): Runs {
   const { source, workers, dialect, redisNow, clock, log, metrics, onEnd, report } = options;
   const held = new Set<Held>();
+  const running = new Set<Promise<void>>();
   const failures = createFailureLog(log, clock);
   const abandoning = new AbortController();
   let isLettingGo = false;
@@ -74,12 +77,14 @@ export function createRuns(options: RunsOptions): Runs {
     };
     held.add(each);
     // What fails here is no failure of the job. It stays in the private list, and is found there.
-    runToEnd(each)
+    const end = runToEnd(each)
       .catch(report)
       .finally(() => {
         held.delete(each);
+        running.delete(end);
         onEnd();
       });
+    running.add(end);
   }
 
   async function runToEnd(each: Held): Promise<void> {
@@ -126,6 +131,10 @@ export function createRuns(options: RunsOptions): Runs {
     held,
     begin,
     attempt: (job, signal) => attempt(job, signal, options),
+
+    async ended() {
+      await Promise.all(running);
+    },
 
     letGo() {
       isLettingGo = true;
