@@ -55,6 +55,8 @@ module Sluice
         told = job.merge("error_class" => job["error_class"] || error.class.name,
           "error_message" => job["error_message"] || error.message.to_s[0, 10_000].scrub)
         @reporter.note("died", source(job), ::Sidekiq.dump_json(told))
+      rescue => failure
+        ::Sidekiq.logger.warn("Sluice is not told of a dead job: #{failure.message}")
       end
 
       private
@@ -129,8 +131,10 @@ module Sluice
     # Brings notes to Redis by a thread of its own, and says every few seconds that this process does so.
     class Reporter
       MOST_WAITING = 10_000
-      MOST_AT_ONCE = 100
+      MOST_AT_ONCE = 500
       BEAT_SECONDS = 5
+      # Notes of this long are told together: a call for each would cost Ruby more than the job's own fetch.
+      GATHER_SECONDS = 0.005
       TRY_AGAIN_SECONDS = 1
       FINISH_WITHIN_SECONDS = 3
 
@@ -154,8 +158,10 @@ module Sluice
         @lock.synchronize do
           @waiting << [what, source, text] if @waiting.size < MOST_WAITING
           run
-          @changed.signal
+          @changed.signal if @waiting.size == 1
         end
+      rescue ThreadError
+        nil # No thread is to be had now; the next note will try again.
       end
 
       # What still waits is told, if Redis answers in time.
@@ -184,8 +190,9 @@ module Sluice
       end
 
       def await
+        @lock.synchronize { @changed.wait(@lock, BEAT_SECONDS) if @waiting.empty? && !@finishing }
+        sleep GATHER_SECONDS unless @finishing
         @lock.synchronize do
-          @changed.wait(@lock, BEAT_SECONDS) if @waiting.empty? && !@finishing
           [@finishing && @waiting.size <= MOST_AT_ONCE, @waiting.first(MOST_AT_ONCE)]
         end
       end
