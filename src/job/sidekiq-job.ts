@@ -14,14 +14,20 @@ export const DIALECTS = ['7', '8'] as const;
 export type Dialect = (typeof DIALECTS)[number];
 
 export const DEFAULT_SIDEKIQ_QUEUE = 'default';
-/** May be what Ruby's JSON does not read, or reads and cannot write again, as a retry has to. */
-const DOUBTFUL = /\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{309}/;
+/**
+ * May be what Ruby's JSON does not read, or reads and cannot write again, as a retry has to. With an exponent of two digits,
+ * a number needs more than 200 others to be beyond a Float.
+ */
+const DOUBTFUL = /\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{200}/;
 /** What Ruby's JSON reads. */
 export const DEEPEST = 100;
 /** Sidekiq's Web shows no queue of another name. */
 export const SIDEKIQ_QUEUE_NAME = /^[A-Za-z0-9_:.-]{1,200}$/;
 /** A time in seconds that is larger was meant in milliseconds. */
 const LATEST_SECONDS = 1e11;
+/** The year 5138: beyond what any clock says, and what Sidekiq's Web shows. */
+const LATEST_MS = 1e14;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'];
 const LONGEST_RETRY_FOR_SECONDS = 1_000_000_000;
 /** Our own field. */
 const ABOUT = 'sl';
@@ -168,7 +174,10 @@ interface Rule {
   readonly isAllowed: (value: unknown) => boolean;
 }
 
-const time: Rule = { allowed: 'a number of seconds since the epoch', isAllowed: isTime };
+const time: Rule = {
+  allowed: 'a number of seconds, or of milliseconds, since the epoch',
+  isAllowed: (value) => isTime(value) && (value as number) < LATEST_MS,
+};
 const text: Rule = { allowed: 'a text', isAllowed: isText };
 
 const RULES: Readonly<Record<string, Rule>> = {
@@ -187,6 +196,20 @@ const RULES: Readonly<Record<string, Rule>> = {
   retry: {
     allowed: 'true, false, or a whole number from 0 on',
     isAllowed: (value) => typeof value === 'boolean' || (Number.isSafeInteger(value) && (value as number) >= 0),
+  },
+  // Ruby counts it up before it knows where the job goes, and loses a job in which it cannot.
+  retry_count: {
+    allowed: 'a whole number from 0 on',
+    isAllowed: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+  },
+  backtrace: {
+    allowed: 'true, false, or a number of lines',
+    isAllowed: (value) => ['boolean', 'number', 'string'].includes(typeof value),
+  },
+  // Read before the part of Ruby that tries a job again.
+  log_level: {
+    allowed: LOG_LEVELS.join(', '),
+    isAllowed: (value) => LOG_LEVELS.some((each) => each === value) || Number.isSafeInteger(value),
   },
   at: {
     allowed: 'a number of seconds since the epoch (of milliseconds it is none)',
