@@ -100,21 +100,22 @@ export function jidOf(id: string): string {
   return createHash('sha256').update(id).digest('hex').slice(0, 24);
 }
 
-const SOURCE_BEFORE = `"${ABOUT}":{"source":"`;
-
-/** The id under which a bridge waits for the end of this job, if one does. Ours is the last field, whatever `args` hold. */
+/** The id under which a bridge waits for the end of this job, if one does. Arguments may hold another job, and count for nothing. */
 export function trackedSourceIn(text: string): string | undefined {
-  const at = text.lastIndexOf(SOURCE_BEFORE);
-  if (at < 0) return undefined;
-  const start = at + SOURCE_BEFORE.length;
-  return text.slice(start, text.indexOf('"', start));
+  if (!text.includes(`"${ABOUT}":{"source":"`)) return undefined;
+  try {
+    const about: unknown = Reflect.get(Object(JSON.parse(text)), ABOUT);
+    const source: unknown = Reflect.get(Object(about), 'source');
+    return typeof source === 'string' ? source : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
-/** The job's text as one whose end nobody waits for any more. */
-export function untracked(text: string): string {
-  const at = text.lastIndexOf(SOURCE_BEFORE);
-  if (at < 0) return text;
-  return `${text.slice(0, at)}"${ABOUT}":{"from":"${text.slice(at + SOURCE_BEFORE.length)}`;
+/** The job as one whose end nobody waits for any more: its record's id stays, under the name that nobody waits by. */
+export function untracked(members: Members): Members {
+  const about = members.get(ABOUT);
+  return about === undefined ? members : new Map(members).set(ABOUT, about.replace(/^\{\s*"source"/, '{"from"'));
 }
 
 /** `text` of an object that has members. */
