@@ -70,7 +70,7 @@ export class LostJobs {
     try {
       if (await this.#isDue(shard)) await this.#search(shard, suspects);
     } catch (error) {
-      shard.failed(error);
+      // No trouble of the shard's: it may be Kafka's, and the sampler sees by itself when Redis is away.
       this.#options.log.warn(
         { redis: shard.name, reason: messageOf(error) },
         'lost jobs not searched for; trying again',
@@ -118,16 +118,16 @@ export class LostJobs {
   }
 
   async #read(shard: Shard, suspects: readonly Suspect[]): Promise<void> {
-    const dead: [string, string][] = [];
+    const dead: { suspect: Suspect; offset: number; text: string }[] = [];
     await shard.sinks.census.read({
       living: (source) => void see(suspects, source),
-      dead: (source, text) => void dead.push([source, text]),
+      dead: (source, text) => {
+        const found = see(suspects, source);
+        if (found !== undefined && !found.suspect.of.finished.has(found.offset)) dead.push({ ...found, text });
+      },
     });
-    for (const [source, text] of dead) {
-      const found = see(suspects, source);
-      if (found !== undefined && isHeld(found.suspect))
-        await found.suspect.sink.condemn(found.suspect.of.claim, found.suspect.of.acked, found.offset, text);
-    }
+    for (const { suspect, offset, text } of dead)
+      if (isHeld(suspect)) await suspect.sink.condemn(suspect.of.claim, suspect.of.acked, offset, text);
   }
 
   /** Answers the processes that live, each of which has told what it runs since this was called. */

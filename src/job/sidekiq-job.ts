@@ -14,14 +14,20 @@ export const DIALECTS = ['7', '8'] as const;
 export type Dialect = (typeof DIALECTS)[number];
 
 export const DEFAULT_SIDEKIQ_QUEUE = 'default';
-/** May be what Ruby's JSON does not read, or reads and cannot write again, as a retry has to. */
-const DOUBTFUL = /\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{309}/;
+/**
+ * May be what Ruby's JSON does not read, or reads and cannot write again, as a retry has to. With an exponent of two digits,
+ * a number needs more than 200 others to be beyond a Float.
+ */
+const DOUBTFUL = /\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{200}/;
 /** What Ruby's JSON reads. */
 export const DEEPEST = 100;
 /** Sidekiq's Web shows no queue of another name. */
 export const SIDEKIQ_QUEUE_NAME = /^[A-Za-z0-9_:.-]{1,200}$/;
 /** A time in seconds that is larger was meant in milliseconds. */
 const LATEST_SECONDS = 1e11;
+/** The year 5138: beyond what any clock says, and what Sidekiq's Web shows. */
+const LATEST_MS = 1e14;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'];
 const LONGEST_RETRY_FOR_SECONDS = 1_000_000_000;
 /** Our own field. */
 const ABOUT = 'sl';
@@ -94,21 +100,22 @@ export function jidOf(id: string): string {
   return createHash('sha256').update(id).digest('hex').slice(0, 24);
 }
 
-const SOURCE_BEFORE = `"${ABOUT}":{"source":"`;
-
-/** The id under which a bridge waits for the end of this job, if one does. Ours is the last field, whatever `args` hold. */
+/** The id under which a bridge waits for the end of this job, if one does. Arguments may hold another job, and count for nothing. */
 export function trackedSourceIn(text: string): string | undefined {
-  const at = text.lastIndexOf(SOURCE_BEFORE);
-  if (at < 0) return undefined;
-  const start = at + SOURCE_BEFORE.length;
-  return text.slice(start, text.indexOf('"', start));
+  if (!text.includes(`"${ABOUT}":{"source":"`)) return undefined;
+  try {
+    const about: unknown = Reflect.get(Object(JSON.parse(text)), ABOUT);
+    const source: unknown = Reflect.get(Object(about), 'source');
+    return typeof source === 'string' ? source : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
-/** The job's text as one whose end nobody waits for any more. */
-export function untracked(text: string): string {
-  const at = text.lastIndexOf(SOURCE_BEFORE);
-  if (at < 0) return text;
-  return `${text.slice(0, at)}"${ABOUT}":{"from":"${text.slice(at + SOURCE_BEFORE.length)}`;
+/** The job as one whose end nobody waits for any more: its record's id stays, under the name that nobody waits by. */
+export function untracked(members: Members): Members {
+  const about = members.get(ABOUT);
+  return about === undefined ? members : new Map(members).set(ABOUT, about.replace(/^\{\s*"source"/, '{"from"'));
 }
 
 /** `text` of an object that has members. */
@@ -168,7 +175,10 @@ interface Rule {
   readonly isAllowed: (value: unknown) => boolean;
 }
 
-const time: Rule = { allowed: 'a number of seconds since the epoch', isAllowed: isTime };
+const time: Rule = {
+  allowed: 'a number of seconds, or of milliseconds, since the epoch',
+  isAllowed: (value) => isTime(value) && (value as number) < LATEST_MS,
+};
 const text: Rule = { allowed: 'a text', isAllowed: isText };
 
 const RULES: Readonly<Record<string, Rule>> = {
@@ -187,6 +197,20 @@ const RULES: Readonly<Record<string, Rule>> = {
   retry: {
     allowed: 'true, false, or a whole number from 0 on',
     isAllowed: (value) => typeof value === 'boolean' || (Number.isSafeInteger(value) && (value as number) >= 0),
+  },
+  // Ruby counts it up before it knows where the job goes, and loses a job in which it cannot.
+  retry_count: {
+    allowed: 'a whole number from 0 on',
+    isAllowed: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+  },
+  backtrace: {
+    allowed: 'true, false, or a number of lines',
+    isAllowed: (value) => ['boolean', 'number', 'string'].includes(typeof value),
+  },
+  // Read before the part of Ruby that tries a job again.
+  log_level: {
+    allowed: LOG_LEVELS.join(', '),
+    isAllowed: (value) => LOG_LEVELS.some((each) => each === value) || Number.isSafeInteger(value),
   },
   at: {
     allowed: 'a number of seconds since the epoch (of milliseconds it is none)',

@@ -199,7 +199,7 @@ export interface BullSink extends Sink {
 export interface SidekiqSink extends Sink {
   /** Puts a lost job back; false when it is finished. */
   revive(claim: Claim, expected: number, placed: PlacedJob): Promise<boolean | Fenced>;
-  /** Reports a job that is dead and that nobody has reported; `text` as it lies in the set of dead jobs. */
+  /** Reports a job that is dead and that nobody has reported; `text` as it lies in the set of dead jobs, a job that can be read. */
   condemn(claim: Claim, expected: number, offset: number, text: string): Promise<boolean | Fenced>;
   /** Offsets of jobs that went from hand to hand since this was last forgotten. */
   moved(claim: Claim): Promise<number[]>;

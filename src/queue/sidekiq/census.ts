@@ -1,15 +1,20 @@
 /**
  * Where the jobs are that a ledger waits for: on queues, in the schedule, among those to be tried again, in private lists of
  * Sluice's hosts, at work, or dead. Sidekiq can be asked for none of them, so everything is read, page by page; a job that
- * stays where it is while it is read is seen, one that moves meanwhile may be missed. Source: Sidekiq's api.rb.
+ * stays where it is while it is read is seen, one that moves meanwhile may be missed. A key of another kind holds no job, and
+ * hides none of the others. Source: Sidekiq's api.rb.
  */
+import { messageOf } from '../../errors.ts';
 import { trackedSourceIn } from '../../job/sidekiq-job.ts';
 import { type Redis, redisError } from '../../redis/connection.ts';
 import { SIDEKIQ_PRIVATE_LISTS } from '../../redis/keys.ts';
 
-const PAGE = 500;
-/** A page begins so far before the end of the last one: somebody may delete jobs in between. */
-const OVERLAP = 100;
+/** Jobs to a page: from few on, for they may be large. */
+const FIRST_PAGE = 20;
+const LARGEST_PAGE = 500;
+const PAGE_CHARACTERS = 2_097_152;
+/** A page begins so far before the end of the last one, as a share of it: somebody may delete jobs in between. */
+const OVERLAP = 0.2;
 
 export interface Seen {
   /** A job that waits, or is to run again. */
@@ -36,29 +41,46 @@ export function createCensus(name: string, redis: Redis): SidekiqCensus {
     }
   }
 
+  async function orNone<T>(none: T, question: () => Promise<T>): Promise<T> {
+    try {
+      return await question();
+    } catch (error) {
+      if (messageOf(error).startsWith('WRONGTYPE')) return none;
+      throw error;
+    }
+  }
+
   /** From the left: what is pushed meanwhile is seen twice, what is taken from the right leaves the rest in its place. */
   async function readList(key: string, see: (text: string) => void): Promise<void> {
-    for (let start = 0; ; start += PAGE - OVERLAP) {
-      const page = await redis.lrange(key, start, start + PAGE - 1);
+    let size = FIRST_PAGE;
+    for (let start = 0; ; ) {
+      const page = await redis.lrange(key, start, start + size - 1);
       page.forEach(see);
-      if (page.length < PAGE) return;
+      if (page.length < size) return;
+      start += Math.floor(size * (1 - OVERLAP));
+      size = nextSize(size, page);
     }
   }
 
   async function readSet(key: string, see: (text: string) => void): Promise<void> {
-    let cursor = '0';
+    let [cursor, size] = ['0', FIRST_PAGE];
     do {
-      const [next, page] = await redis.zscan(key, cursor, 'COUNT', PAGE);
+      const [next, page] = await redis.zscan(key, cursor, 'COUNT', size);
       for (let i = 0; i < page.length; i += 2) see(page[i] as string);
       cursor = next;
+      size = nextSize(size, page);
     } while (cursor !== '0');
   }
+
+  const list = (key: string, see: (text: string) => void) => orNone(undefined, () => readList(key, see));
+  const set = (key: string, see: (text: string) => void) => orNone(undefined, () => readSet(key, see));
+  const membersOf = (key: string) => orNone<string[]>([], () => redis.smembers(key));
 
   return {
     beats: () =>
       ask(async () => {
-        const processes = await redis.smembers('processes');
-        const beats = await Promise.all(processes.map((each) => redis.hget(each, 'beat')));
+        const processes = await membersOf('processes');
+        const beats = await Promise.all(processes.map((each) => orNone(null, () => redis.hget(each, 'beat'))));
         return new Map(processes.flatMap((each, i) => (beats[i] == null ? [] : [[each, beats[i]]])));
       }),
 
@@ -67,7 +89,8 @@ export function createCensus(name: string, redis: Redis): SidekiqCensus {
         const found: string[] = [];
         for (const each of processes) {
           // Up to 6.4.1, and from 6.4.2 on.
-          for (const key of [`${each}:workers`, `${each}:work`]) found.push(...(await redis.hvals(key)));
+          for (const key of [`${each}:workers`, `${each}:work`])
+            found.push(...(await orNone<string[]>([], () => redis.hvals(key))));
         }
         return found.flatMap((work) => trackedSourceIn(payloadOf(work)) ?? []);
       }),
@@ -79,16 +102,23 @@ export function createCensus(name: string, redis: Redis): SidekiqCensus {
           if (source !== undefined) living(source);
         };
         // In the direction in which jobs move: one that comes back to its queue is seen where it came from.
-        await readSet('schedule', see);
-        await readSet('retry', see);
-        for (const queue of await redis.smembers('queues')) await readList(`queue:${queue}`, see);
-        for (const key of await redis.smembers(SIDEKIQ_PRIVATE_LISTS)) await readList(key, see);
-        await readSet('dead', (text) => {
+        await set('schedule', see);
+        await set('retry', see);
+        for (const queue of await membersOf('queues')) await list(`queue:${queue}`, see);
+        for (const key of await membersOf(SIDEKIQ_PRIVATE_LISTS)) await list(key, see);
+        await set('dead', (text) => {
           const source = trackedSourceIn(text);
           if (source !== undefined) dead(source, text);
         });
       }),
   };
+}
+
+function nextSize(size: number, page: readonly string[]): number {
+  const characters = page.reduce((sum, { length }) => sum + length, 0);
+  return characters > PAGE_CHARACTERS
+    ? Math.max(FIRST_PAGE / 2, Math.floor(size / 2))
+    : Math.min(LARGEST_PAGE, size * 2);
 }
 
 /** The text of the job, or the job itself, inside of what a process says that it does. */

@@ -6,7 +6,7 @@
  */
 import { deflateSync } from 'node:zlib';
 import { textOf } from '../../job/json-members.ts';
-import { type Dialect, millisecondsOf, timeText } from '../../job/sidekiq-job.ts';
+import { type Dialect, millisecondsOf, timeText, untracked } from '../../job/sidekiq-job.ts';
 import type { QueuedJob } from './job.ts';
 
 const DEFAULT_RETRIES = 25;
@@ -50,7 +50,7 @@ export function fateOf(job: QueuedJob, failure: Failure, circumstances: Circumst
   const count = (job.retryCount ?? -1) + 1;
   const members = failedMembers(job, failure, count, circumstances);
   const isOnlyOnce = memberOf(job, 'retry') === false && !failure.isUnknown;
-  if (isOnlyOnce && !failure.isFinal) return { kind: 'dropped', text: textOf(untracked(job, members)) };
+  if (isOnlyOnce && !failure.isFinal) return { kind: 'dropped', text: textOf(untracked(members)) };
   if (failure.isFinal || isExhausted(job, count, nowMs, dialect)) return buried(job, members, circumstances);
   return { kind: 'retry', text: textOf(members), waitMs: failure.waitMs ?? sidekiqWaitMs(count, dialect, random) };
 }
@@ -65,7 +65,7 @@ export function postponedText({ members }: QueuedJob, queue: string): string {
 /** A job that was held by one host after the other that died; none of them could write a failure into it. */
 export function poisonedText(job: QueuedJob, circumstances: Circumstances): string {
   const failure: Failure = { class: 'Sluice::HostDied', message: POISONED, backtrace: [], isFinal: true };
-  return textOf(untracked(job, failedMembers(job, failure, job.retryCount ?? 0, circumstances)));
+  return textOf(untracked(failedMembers(job, failure, job.retryCount ?? 0, circumstances)));
 }
 
 /** 15 s and the fourth power of the number of retries, with a jitter that grows with it. */
@@ -103,13 +103,7 @@ function retriesOf(job: QueuedJob): number {
 function buried(job: QueuedJob, members: Map<string, string>, { nowMs, dialect }: Circumstances): Fate {
   const isKept = memberOf(job, 'dead') !== false;
   if (!isKept && dialect === '8') members.set('discarded_at', timeText(nowMs, dialect));
-  return { kind: isKept ? 'dead' : 'dropped', text: textOf(untracked(job, members)) };
-}
-
-/** Its record's id stays, under the name that nobody waits by. */
-function untracked({ source }: QueuedJob, members: Map<string, string>): Map<string, string> {
-  if (source === undefined) return members;
-  return members.set('sl', (members.get('sl') as string).replace(/^\{\s*"source"/, '{"from"'));
+  return { kind: isKept ? 'dead' : 'dropped', text: textOf(untracked(members)) };
 }
 
 function backtraceText(job: QueuedJob, backtrace: readonly string[], dialect: Dialect): string {

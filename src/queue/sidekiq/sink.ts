@@ -2,6 +2,7 @@
  * The sink of Sidekiq queues: one script call a batch, with the ledger inside. What becomes of a job is told to the ledger
  * by whoever runs it, a Ruby process with the middleware or a host of Sluice's; the queues themselves cannot be asked.
  */
+import { objectText, textOf } from '../../job/json-members.ts';
 import { leftText } from '../../job/place-sidekiq.ts';
 import { type Dialect, enqueuedText, untracked } from '../../job/sidekiq-job.ts';
 import type { Redis } from '../../redis/connection.ts';
@@ -78,7 +79,9 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
       return attempt(REVIVE, claim, expected, offset, job.queue, text);
     },
 
-    condemn: (claim, expected, offset, text) => attempt(CONDEMN, claim, expected, offset, text, untracked(text)),
+    condemn(claim, expected, offset, text) {
+      return attempt(CONDEMN, claim, expected, offset, text, textOf(untracked(objectText(text).members)));
+    },
 
     moved: ({ ledger }) => ask(async () => (await redis.smembers(`${ledgerKey(ledger)}:m`)).map(Number)),
 

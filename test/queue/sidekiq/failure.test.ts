@@ -159,6 +159,10 @@ it('a dead job is told apart from one that its bridge waits for', () => {
   const sl = { source: 'k~t~0~1~2', id: 'e' };
   expect(fate({ retry: 0, sl }).job.sl).toEqual({ from: 'k~t~0~1~2', id: 'e' });
   expect(fate({ retry: 1, sl }).job.sl).toEqual(sl);
+  // Another job in the arguments is no business of ours.
+  const carried = { sl: { source: 'k~t~0~1~3' } };
+  expect(fate({ retry: 0, carried, sl }).job).toMatchObject({ carried, sl: { from: 'k~t~0~1~2' } });
+  expect(fate({ retry: 0, carried }).job).toMatchObject({ carried });
 });
 
 it('leaves a record that its arguments carry alone', () => {
