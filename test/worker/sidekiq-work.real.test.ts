@@ -21,6 +21,8 @@ test('check knows the workers of Sidekiq classes, and refuses two for one class 
   const files = { 'workers/order.mjs': ORDER, 'workers/order.proto': PROTO, 'workers/plain.mjs': PLAIN };
   const fine = await run(['check'], { cwd: folder(files) });
   expect([fine.code, fine.stdout]).toEqual([0, expect.stringContaining('3 workers')]);
+  const alone = await run(['check'], { cwd: folder({ 'workers/plain.mjs': PLAIN }) });
+  expect([alone.code, alone.stdout]).toEqual([0, expect.stringContaining('1 worker')]);
   const twice = await run(['check'], { cwd: folder({ ...files, 'workers/twin.mjs': PLAIN }) });
   expect(twice.code).toBe(3);
   expect(twice.stderr).toMatch(/two workers for HardJob: .*plain\.mjs and .*twin\.mjs; a Sidekiq class has one worker/);
