@@ -164,8 +164,8 @@ function parse(text: string): Record<string, unknown> {
 function checkReadable(name: string, value: unknown, context?: { readonly source?: string }): unknown {
   const isWhole = typeof value !== 'string' || value.isWellFormed();
   if (!isWhole || !name.isWellFormed()) throw broken('holds half a surrogate pair, which is no text for Ruby');
-  if (Math.abs(value as number) === Number.POSITIVE_INFINITY && /[.eE]/.test(context?.source ?? ''))
-    throw broken('holds a number beyond the range of a Float');
+  const isBeyond = typeof value === 'number' && !Number.isFinite(value);
+  if (isBeyond && /[.eE]/.test(context?.source ?? '')) throw broken('holds a number beyond the range of a Float');
   return value;
 }
 

@@ -13,6 +13,7 @@ it.each([
   job('"retry":0,"at":1700000000.5,"created_at":1700000000000,"tags":[1]'),
   job('"retry_count":2,"failed_at":1700000000000,"backtrace":5,"log_level":"debug"'),
   job('"text":"\\ud83d\\ude00"'),
+  job('"jid":"77616974696e672020202020","text":["1e999","-2E+500"]'),
   job('"text":"\\\\ud800"'),
   job(`"integer":${'1'.repeat(400)},"float":1.5e+100,"text":"Infinity 1e400"`),
   job(`"deep":${'['.repeat(99)}${']'.repeat(99)}`),
