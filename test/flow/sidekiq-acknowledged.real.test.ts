@@ -94,6 +94,9 @@ it('writes a letter for what dies in Ruby, and leaves it among the dead', { time
   await ruby.stop();
 
   expect(await topic.size(`${topic.topic}.dlq`)).toBe(10);
+  // Nobody waits for it any more: it may be tried again from there.
+  const sources = await runRuby<unknown[]>(server, "Sidekiq::DeadSet.new.map { |job| job.item['sl'].keys.first }.uniq");
+  expect(sources).toEqual(['from']);
   const dead = await runRuby<string[]>(server, 'Sidekiq::DeadSet.new.map(&:jid).sort');
   expect(dead).toEqual(numbered(5, 0, () => ({})).map((job) => Reflect.get(job, 'jid')));
 });

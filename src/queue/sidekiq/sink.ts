@@ -72,7 +72,10 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
       return ask(async () => deadJobReport(await redis.hget(key, String(offset))));
     },
 
-    bury: (claim, expected, { offset }) => attempt(BURY, claim, expected, offset),
+    async bury(claim, expected, { offset }) {
+      const text = await ask(() => redis.hget(`${ledgerKey(claim.ledger)}:x`, String(offset)));
+      return text === null ? false : attempt(BURY, claim, expected, offset, text, untrackedText(text));
+    },
 
     revive(claim, expected, { offset, job }) {
       const text = enqueuedText(job.data, now(), dialect);
@@ -80,7 +83,7 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
     },
 
     condemn(claim, expected, offset, text) {
-      return attempt(CONDEMN, claim, expected, offset, text, textOf(untracked(objectText(text).members)));
+      return attempt(CONDEMN, claim, expected, offset, text, untrackedText(text));
     },
 
     moved: ({ ledger }) => ask(async () => (await redis.smembers(`${ledgerKey(ledger)}:m`)).map(Number)),
@@ -96,6 +99,11 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
       return new Map(queues.map((queue, i) => [queue, Number(replies[i]?.[1] ?? 0)]));
     },
   };
+}
+
+/** Of a job that Ruby, or a host of ours, has written. */
+function untrackedText(text: string): string {
+  return textOf(untracked(objectText(text).members));
 }
 
 function batchArguments({ jobs }: Batch, now: number, dialect: Dialect): (string | number)[] {

@@ -101,7 +101,8 @@ export function createRuns(options: RunsOptions): Runs {
 
   async function runJob({ queue, abort, isUnknown = false }: Held, job: QueuedJob): Promise<Settlement> {
     if (isLettingGo) return { kind: 'return' };
-    if (isUnknown && isFinished(job)) return removedAgain(job);
+    // A restored Redis has brought it back. What is taken out of the dead set to run again has no source any more.
+    if (isUnknown && job.source !== undefined) return removedAgain(job);
     const taken = takenJob(queue, job);
     const outcome = await attempt(taken, abort.signal, options);
     if (isLettingGo && outcome.kind === 'retry') return { kind: 'return' };
@@ -143,11 +144,6 @@ export function createRuns(options: RunsOptions): Runs {
 
     abandon: () => abandoning.abort(),
   };
-}
-
-/** A restored Redis has brought it back. One that has failed before may have been taken out of the dead set to run again. */
-function isFinished({ source, members }: QueuedJob): boolean {
-  return source !== undefined && !members.has('failed_at');
 }
 
 const STOPPED = new SluiceError('STOPPED', 'the host stops');
