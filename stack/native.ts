@@ -43,10 +43,12 @@ export async function startRedis(dir: string): Promise<Started> {
     'noeviction',
     '--dir',
     data,
+    // Else it rewrites its command line to its name and address, a moment after its start.
+    '--set-proc-title',
+    'no',
   ];
   const pid = startProcess('redis-server', args, join(dir, 'redis.log'));
-  // Redis rewrites its command line to its name and address.
-  return { pid, port, mark: `:${port}` };
+  return { pid, port, mark: data };
 }
 
 /** A formatted broker, ready to be started as often as it ends. */

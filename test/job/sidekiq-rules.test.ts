@@ -12,6 +12,8 @@ it.each([
   job('"jid":null,"queue":null,"retry":null,"at":null,"tags":null'),
   job('"retry":0,"at":1700000000.5,"created_at":1700000000000,"tags":[1]'),
   job('"retry_count":2,"failed_at":1700000000000,"backtrace":5,"log_level":"debug"'),
+  // Hexadecimal digits that read as a number are none.
+  job('"jid":"77616974696e672020202020","text":["1e400"]'),
   job('"text":"\\ud83d\\ude00"'),
   job('"jid":"77616974696e672020202020","text":["1e999","-2E+500"]'),
   job('"text":"\\\\ud800"'),

@@ -1,10 +1,13 @@
-/** ruby/sluice_testing.rb, as a Ruby test uses it: in the real gem's testing mode, with no Redis in reach. */
+/**
+ * ruby/sluice_testing.rb, as a Ruby test uses it: in the real gem's testing mode, with no Redis in reach. What the command
+ * prints is loaded in decoded.real.test.ts.
+ */
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { runRuby } from '../support/sidekiq.ts';
-import { ROOT, runSluice } from '../support/sluice.ts';
+import { ROOT } from '../support/sluice.ts';
 
 const NO_REDIS = { url: 'redis://127.0.0.1:1' };
 const SETUP = `
@@ -76,34 +79,6 @@ it('reads a file', async () => {
   writeFileSync(file, `${ORDER('1')}\n${ORDER('2')}\n`);
   expect(await ruby(`File.open("${file}") { |lines| Sluice::Testing.load(lines) }.size`)).toBe(2);
   expect(await ruby(`Sluice::Testing.load(File.readlines("${file}")).size`)).toBe(2);
-});
-
-it('runs what the command makes of a protobuf record, and of a Sidekiq job', async () => {
-  const topics = {
-    'acme.views': { target: 'sidekiq', record: 'protobuf', message: 'acme.web.v1.PageView', class: 'OrderJob' },
-    'acme.orders': { target: 'sidekiq', record: 'sidekiq', queue: 'orders' },
-  };
-  const decoded = async (topic: string, input: string, ...args: string[]) => {
-    const env = { SLUICE_TOPICS: JSON.stringify(topics), SLUICE_PROTO: `${ROOT}proto` };
-    const run = runSluice(['decode', '--as', 'sidekiq', '--topic', topic, ...args], { env, input });
-    expect(await run.ended, run.stderr()).toBe(0);
-    return run.stdout();
-  };
-  // Field 4, the address of a page, and field 12, 2^63 bytes of it.
-  const url = Buffer.from('https://shop.example/tea?cup=ü');
-  const record = Buffer.from([0x22, url.length, ...url, 0x60, ...Array(9).fill(0x80), 0x01]);
-  const views = await decoded('acme.views', `${record.toString('base64')}\n`, '--base64');
-  const orders = await decoded('acme.orders', '{"class":"OrderJob","args":[1.0,9007199254740993,[],{}]}\n');
-  const code = `
-    ${loading(views)}
-    ${loading(orders)}
-    waiting = [Sidekiq::Queues["default"].size, Sidekiq::Queues["orders"].size]
-    OrderJob.drain
-    [waiting, RAN.map(&:last)]`;
-  expect(await ruby(code)).toEqual([
-    [1, 1],
-    ['[{"url"=>"https://shop.example/tea?cup=ü", "bytes"=>"9223372036854775808"}]', '[1.0, 9007199254740993, [], {}]'],
-  ]);
 });
 
 it.each([
