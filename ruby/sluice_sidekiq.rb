@@ -36,7 +36,8 @@ module Sluice
       # The id of the job's record in Kafka; nil for a job that does not come from there.
       def source(job)
         about = job["sl"]
-        about["source"] if about.is_a?(Hash)
+        id = about["source"] if about.is_a?(Hash)
+        id if id.is_a?(String)
       end
 
       def ended(source)
@@ -53,13 +54,20 @@ module Sluice
         return unless source(job)
 
         told = job.merge("error_class" => job["error_class"] || error.class.name,
-          "error_message" => job["error_message"] || error.message.to_s[0, 10_000].scrub)
+          "error_message" => job["error_message"] || message_of(error))
         @reporter.note("died", source(job), ::Sidekiq.dump_json(told))
       rescue => failure
         ::Sidekiq.logger.warn("Sluice is not told of a dead job: #{failure.message}")
       end
 
       private
+
+      # Whatever bytes the application has put there, as Sidekiq reads them.
+      def message_of(error)
+        error.message.to_s[0, 10_000].dup.force_encoding("UTF-8").scrub
+      rescue
+        "the error's message cannot be read"
+      end
 
       # Under which Sidekiq itself is listed.
       def identity
@@ -97,11 +105,12 @@ module Sluice
       end
     end
 
-    # ActiveJob's own retries are new jobs for Sidekiq, under ActiveJob's old id: they take the record with them.
+    # A job that is pushed again while it runs is not done with the run. ActiveJob's own retries are new jobs for Sidekiq, under
+    # ActiveJob's old id: they take the record with them.
     class ClientMiddleware
       def call(_worker, job, *)
         run = Thread.current[:sluice_run]
-        if run && active_job_id(job) && active_job_id(job) == active_job_id(run.job)
+        if run && (again?(job, run.job) || retry?(job, run.job))
           job["sl"] = run.job["sl"]
           run.carried = true
         end
@@ -109,6 +118,14 @@ module Sluice
       end
 
       private
+
+      def again?(job, running)
+        Sidekiq.source(job) == Sidekiq.source(running)
+      end
+
+      def retry?(job, running)
+        active_job_id(job) && active_job_id(job) == active_job_id(running)
+      end
 
       def active_job_id(job)
         first = Array(job["args"]).first

@@ -101,7 +101,7 @@ export class LostJobs {
   async #search(shard: Shard, suspects: readonly Suspect[]): Promise<void> {
     const { signal } = this.#options;
     const { census } = shard.sinks;
-    for (const { sink, of } of suspects) await sink.forgetMoved(of.claim);
+    for (const { sink, of } of suspects) await sink.forgetMoved(of.claim, of.acked);
     await this.#read(shard, suspects);
     if (suspects.every((each) => nextLost(each, 0) === undefined)) return this.#through();
     const processes = await this.#untilTold(shard);
@@ -133,7 +133,7 @@ export class LostJobs {
   /** Answers the processes that live, each of which has told what it runs since this was called. */
   async #untilTold(shard: Shard): Promise<readonly string[]> {
     const { clock, signal } = this.#options;
-    const until = clock.now() + BEATS_WITHIN_MS;
+    const [soonest, until] = [clock.now() + LOOK_EVERY_MS, clock.now() + BEATS_WITHIN_MS];
     const last = new Map(await shard.sinks.census.beats());
     const told = new Map<string, number>();
     for (;;) {
@@ -143,8 +143,9 @@ export class LostJobs {
         last.set(process, beat);
       }
       const living = [...beats.keys()];
-      if (living.every((each) => (told.get(each) ?? 0) >= BEATS) || clock.now() > until || signal.aborted)
-        return living;
+      // One that has just started takes jobs before its first beat is seen.
+      const isTold = clock.now() >= soonest && living.every((each) => (told.get(each) ?? 0) >= BEATS);
+      if (isTold || clock.now() > until || signal.aborted) return living;
       await clock.sleep(LOOK_EVERY_MS / 2, signal);
     }
   }

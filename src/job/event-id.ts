@@ -15,3 +15,8 @@ export function eventIdOf({ queue, id, createdAt }: IdentifiedJob): string {
   const hex = createHash('sha256').update(name).digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
+
+/** Of a Sidekiq job: of no queue, for a retry may be on another. `id`: of its record, or its jid. */
+export function sidekiqEventIdOf(id: string, createdAt: number | undefined): string {
+  return eventIdOf({ queue: 'sidekiq', id, ...(createdAt !== undefined && { createdAt }) });
+}

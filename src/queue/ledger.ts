@@ -7,13 +7,13 @@ import { randomUUID } from 'node:crypto';
 import { groupMark, jobIdPrefix } from '../job/identity.ts';
 import { type Redis, redisError } from '../redis/connection.ts';
 import { ledgerKey } from '../redis/keys.ts';
-import { lua, runScript, type Script, script } from '../redis/script.ts';
+import { ALLOW_OOM, lua, runScript, type Script, script } from '../redis/script.ts';
 import { CHUNK, type CountReply, counted, fenced, type ListReply, listed, rangesFrom } from './ledger-replies.ts';
 import type { Claim, Fenced, Ledger, Range } from './sink.ts';
 
 /** What stands in front of every script of the ledger. */
 export const LEDGER = lua('ledger');
-const CLAIM = script(LEDGER, lua('claim'));
+const CLAIM = script(ALLOW_OOM, LEDGER, lua('claim'));
 const COUNT = script(LEDGER, lua('count-unsettled'));
 const LIST = script(LEDGER, lua('list-unsettled'));
 

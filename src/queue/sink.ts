@@ -197,13 +197,13 @@ export interface BullSink extends Sink {
 
 /** Sidekiq keeps no account of a job that it has taken: what got lost has to be found. */
 export interface SidekiqSink extends Sink {
-  /** Puts a lost job back; false when it is finished. */
+  /** Puts a lost job back, or into the schedule when it is due later; false when it is finished. */
   revive(claim: Claim, expected: number, placed: PlacedJob): Promise<boolean | Fenced>;
   /** Reports a job that is dead and that nobody has reported; `text` as it lies in the set of dead jobs, a job that can be read. */
   condemn(claim: Claim, expected: number, offset: number, text: string): Promise<boolean | Fenced>;
   /** Offsets of jobs that went from hand to hand since this was last forgotten. */
   moved(claim: Claim): Promise<number[]>;
-  forgetMoved(claim: Claim): Promise<void>;
+  forgetMoved(claim: Claim, expected: number): Promise<boolean | Fenced>;
 }
 
 /** All that a bridge does to one Redis. */

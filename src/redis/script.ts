@@ -23,6 +23,9 @@ export function lua(name: string): string {
   return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
 }
 
+/** Stands first in a script that makes room in Redis, or lets others: it has to work when Redis is full. */
+export const ALLOW_OOM = '#!lua flags=allow-oom';
+
 type Arguments = readonly (string | number | Buffer)[];
 
 export function runScript(redis: Redis, { sha, text }: Script, keys: readonly string[], args: Arguments) {

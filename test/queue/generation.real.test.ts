@@ -1,5 +1,6 @@
 /** A claim follows the generation that Kafka's commit names: what Redis holds of an earlier one is forgotten, as one step. */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { groupMark } from '../../src/job/identity.ts';
 import type { Job } from '../../src/job/job.ts';
 import { silentLog } from '../../src/log.ts';
 import { leanAdder } from '../../src/queue/bullmq/adder.ts';
@@ -65,8 +66,9 @@ it('forgets an earlier one, and leaves its jobs alone', async () => {
   const claim = (await sink.claim(LEDGER, 1)) as Claim;
   expect(claim).toMatchObject({ enqueued: -1, generation: 1, isReconciled: false });
   expect(await redis.keys(`${KEY}:*`)).toEqual([]);
-  expect(await redis.keys('sluice:sources:*')).toEqual(['sluice:sources:k~t~1~0~']);
-  expect(await redis.smembers('sluice:sources:k~t~1~0~')).toEqual([KEY]);
+  const sources = ['sluice:sources:k~t~1~0~', `sluice:sources:k~t~1~0~${groupMark(LEDGER.group)}~`];
+  expect((await redis.keys('sluice:sources:*')).sort()).toEqual(sources);
+  for (const each of sources) expect(await redis.smembers(each)).toEqual([KEY]);
   expect(await sink.enqueue(old, 1_200, { jobs: [], last: 1_300 })).toMatchObject({ status: 'disowned' });
   expect((await redis.keys('bull:*:k~t~0~0~*')).length).toBe(4);
   expect(await sink.enqueue(claim, -1, { jobs: [{ offset: 5, job: JOB }], last: 5 })).toMatchObject({ created: 1 });

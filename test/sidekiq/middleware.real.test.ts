@@ -19,6 +19,27 @@ const INSTALLED = `
     end
   end
 
+  class FailInBytes < Note
+    def perform(*)
+      raise "caf\\xE9".b
+    end
+  end
+
+  # As rate limiters and some middleware do it.
+  class PushedAgain < WaitFor
+    def perform(name = nil)
+      name ? super : Sidekiq::Client.push(JOBS[jid].merge("args" => ["go"]))
+    end
+
+    JOBS = {}
+  end
+  class Remember
+    def call(_worker, job, _queue)
+      PushedAgain::JOBS[job["jid"]] = job
+      yield
+    end
+  end
+
   class Discarded < Fail
     sidekiq_retry_in { :discard }
   end
@@ -43,6 +64,7 @@ const INSTALLED = `
   Sidekiq.configure_server do |config|
     Sluice::Sidekiq.install(config)
     config.server_middleware { |chain| chain.prepend Noting::Middleware }
+    config.server_middleware { |chain| chain.add Remember }
   end
 `;
 /** Another than Debian's may stand first on the path. */
@@ -147,6 +169,20 @@ it('tells of a job that is not to be retried, which Sidekiq keeps nowhere', asyn
   expect(await isUnsettled(1)).toBe(true);
 });
 
+it('tells of errors in any bytes', async () => {
+  await enqueue(1, { class: 'FailInBytes', args: [], retry: false });
+  expect(await died(1)).toMatchObject({ error_message: 'caf\ufffd' });
+});
+
+it('keeps to a job that is pushed again by itself', async () => {
+  const jid = await enqueue(1, { class: 'PushedAgain', args: [] });
+  await through(jid);
+  await moved(1);
+  expect(await isUnsettled(1)).toBe(true);
+  sidekiq.let('go');
+  await settled(1);
+});
+
 it('tells of a job whose class is not there', async () => {
   await enqueue(1, { class: 'NoSuchJob', args: [], retry: false });
   expect(await died(1)).toMatchObject({ error_class: 'NameError' });
@@ -246,6 +282,8 @@ it('leaves other jobs and keys of other kinds alone', async () => {
     await push({ class: 'Note', args: [], sl: { source } }),
     await push({ class: 'Note', args: [], sl: 'something else' }),
     await push({ class: 'Note', args: [], sl: { source: 'else' } }),
+    await push({ class: 'Note', args: [], sl: { source: ['ended', source, ''] } }),
+    await push({ class: 'Note', args: [], sl: { source: { else: 1 } } }),
   ];
   for (const jid of jids) await through(jid);
   await redis.del(`sluice:sources:${PREFIX}`);

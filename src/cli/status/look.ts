@@ -62,7 +62,7 @@ export function createObserver(config: Config): Observer {
     const ruby = servers.find(({ name }) => name === config.sidekiq.redis) as Server;
     const sidekiq = await answer(
       ruby.title,
-      () => sidekiqStatus(ruby.redis, ruby.name, now).then((found) => ({ found })),
+      () => sidekiqStatus(ruby.redis, ruby.name).then((found) => ({ found })),
       unreachable,
       () => lastError(ruby.redis),
     );

@@ -9,8 +9,9 @@ const QUEUES_SHOWN = 20;
 /** The middleware speaks every five seconds. */
 const REPORTER_SILENT_S = 30;
 
-/** Null where there is none. `now`: milliseconds since the epoch. */
-export async function sidekiqStatus(redis: Redis, name: string, now: number): Promise<SidekiqStatus | null> {
+/** Null where there is none. By Redis's clock: processes say by it when they told something. */
+export async function sidekiqStatus(redis: Redis, name: string): Promise<SidekiqStatus | null> {
+  const now = Number((await redis.time())[0]) * 1_000;
   const [names, processes, scheduled, retries, dead, reporting] = await Promise.all([
     redis.smembers('queues'),
     processesIn(redis),

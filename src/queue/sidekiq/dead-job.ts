@@ -1,5 +1,7 @@
 /** What a dead Sidekiq job tells, in the fields that Ruby writes when it fails (Sidekiq's job_retry.rb). */
 import { inflateSync } from 'node:zlib';
+import { sidekiqEventIdOf } from '../../job/event-id.ts';
+import type { JobAbout } from '../../job/job.ts';
 import { aboutIn } from '../../job/options.ts';
 import { millisecondsOf } from '../../job/sidekiq-job.ts';
 import type { DeadJobReport } from '../sink.ts';
@@ -11,7 +13,7 @@ export function deadJobReport(text: string | null): DeadJobReport | undefined {
   return {
     name: textOf(job.wrapped) || textOf(job.class),
     data: text,
-    about: aboutIn(job) ?? {},
+    about: aboutOf(job),
     reason: [textOf(job.error_class), textOf(job.error_message)].filter(Boolean).join(': '),
     stack: stackOf(job.error_backtrace),
     // The first failure counts as retry 0.
@@ -20,6 +22,14 @@ export function deadJobReport(text: string | null): DeadJobReport | undefined {
     failedAt: Math.round(millisecondsOf(job.retried_at ?? job.failed_at) ?? 0),
     queue: textOf(job.queue),
   };
+}
+
+/** With the id that its workers have seen. */
+function aboutOf(job: Record<string, unknown>): JobAbout {
+  const about = aboutIn(job) ?? {};
+  const { source, from } = Object(job.sl) as Record<string, unknown>;
+  const origin = textOf(source) || textOf(from);
+  return about.id !== undefined || origin === '' ? about : { ...about, id: sidekiqEventIdOf(origin, undefined) };
 }
 
 function parsed(text: string): Record<string, unknown> {

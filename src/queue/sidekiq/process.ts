@@ -8,8 +8,7 @@
 import { timeText } from '../../job/sidekiq-job.ts';
 import type { Redis } from '../../redis/connection.ts';
 import { SIDEKIQ_ALIVE } from '../../redis/keys.ts';
-import { lua, runScript, script } from '../../redis/script.ts';
-import { ALLOW_OOM } from './source.ts';
+import { ALLOW_OOM, lua, runScript, script } from '../../redis/script.ts';
 
 export const BEAT_MS = 5_000;
 /** Without so many beats, a host is dead and its jobs are put back. */

@@ -2,24 +2,28 @@
  * The sink of Sidekiq queues: one script call a batch, with the ledger inside. What becomes of a job is told to the ledger
  * by whoever runs it, a Ruby process with the middleware or a host of Sluice's; the queues themselves cannot be asked.
  */
+
+import type { Job } from '../../job/job.ts';
 import { objectText, textOf } from '../../job/json-members.ts';
 import { leftText } from '../../job/place-sidekiq.ts';
-import { type Dialect, enqueuedText, untracked } from '../../job/sidekiq-job.ts';
+import { type Dialect, untracked } from '../../job/sidekiq-job.ts';
 import type { Redis } from '../../redis/connection.ts';
 import { ledgerKey } from '../../redis/keys.ts';
-import { lua, type Script, script } from '../../redis/script.ts';
+import { ALLOW_OOM, lua, type Script, script } from '../../redis/script.ts';
 import { createLedger, idPrefix, LEDGER } from '../ledger.ts';
 import { fenced, refusal } from '../ledger-replies.ts';
-import type { Batch, Claim, SidekiqSink } from '../sink.ts';
+import type { Batch, Claim, Range, SidekiqSink } from '../sink.ts';
 import { deadJobReport } from './dead-job.ts';
 
 const ENQUEUE = script(LEDGER, lua('enqueue-sidekiq'));
-const RECONCILE = script(LEDGER, lua('remove-sidekiq'), lua('reconcile'));
+const RECONCILE = script(ALLOW_OOM, LEDGER, lua('remove-sidekiq'), lua('reconcile'));
 const REVIVE = script(LEDGER, lua('revive-sidekiq'));
 const CONDEMN = script(LEDGER, lua('condemn-sidekiq'));
+const FORGET_MOVED = script(LEDGER, lua('forget-moved-sidekiq'));
 const BURY = script(LEDGER, lua('bury-sidekiq'));
 
 const DEAD_A_LOOK = 200;
+const EVERYTHING: readonly Range[] = [{ start: 0, end: Number.MAX_SAFE_INTEGER }];
 
 export interface SidekiqSinkOptions {
   /** The configured name of the Redis. */
@@ -44,9 +48,14 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
 
   return {
     isTracked,
-    claim,
     count,
     list,
+
+    /** Where nothing is waited for, what was waited for under another setting is let go with each claim. */
+    async claim(ledger, generation) {
+      const found = await claim(ledger, generation);
+      return isTracked || 'status' in found ? found : { ...found, isReconciled: false };
+    },
 
     async enqueue(claim, expected, batch) {
       const args = [batch.last, isTracked ? 1 : 0, ...batchArguments(batch, now(), dialect)];
@@ -57,7 +66,7 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
       return { status, enqueued, usedBytes, created, existed, depth };
     },
 
-    reconcile: (of, finished) => reconcile(RECONCILE, of, [idPrefix(of), ''], finished),
+    reconcile: (of, finished) => reconcile(RECONCILE, of, [idPrefix(of), ''], isTracked ? finished : EVERYTHING),
 
     async inspect(claim, expected, from, budget) {
       const listed = await list(claim, expected, from, budget);
@@ -78,8 +87,9 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
     },
 
     revive(claim, expected, { offset, job }) {
-      const text = enqueuedText(job.data, now(), dialect);
-      return attempt(REVIVE, claim, expected, offset, job.queue, text);
+      const nowMs = now();
+      const text = leftText(job, nowMs, dialect);
+      return attempt(REVIVE, claim, expected, offset, job.queue, text, dueText(job, nowMs));
     },
 
     condemn(claim, expected, offset, text) {
@@ -88,9 +98,7 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
 
     moved: ({ ledger }) => ask(async () => (await redis.smembers(`${ledgerKey(ledger)}:m`)).map(Number)),
 
-    async forgetMoved({ ledger }) {
-      await ask(() => redis.del(`${ledgerKey(ledger)}:m`));
-    },
+    forgetMoved: (claim, expected) => attempt(FORGET_MOVED, claim, expected),
 
     async depths(queues) {
       const pipeline = redis.pipeline();
@@ -106,6 +114,11 @@ function untrackedText(text: string): string {
   return textOf(untracked(objectText(text).members));
 }
 
+/** In seconds since the epoch; empty: at once. */
+function dueText({ delayMs }: Job, now: number): string {
+  return delayMs > 0 ? ((now + delayMs) / 1000).toFixed(6) : '';
+}
+
 function batchArguments({ jobs }: Batch, now: number, dialect: Dialect): (string | number)[] {
   const queues = new Map<string, number>();
   const body: (string | number)[] = [];
@@ -115,8 +128,7 @@ function batchArguments({ jobs }: Batch, now: number, dialect: Dialect): (string
       index = queues.size + 1;
       queues.set(job.queue, index);
     }
-    const due = job.delayMs > 0 ? ((now + job.delayMs) / 1000).toFixed(6) : '';
-    body.push(offset, index, due, leftText(job, now, dialect));
+    body.push(offset, index, dueText(job, now), leftText(job, now, dialect));
   }
   return [queues.size, ...queues.keys(), ...body];
 }

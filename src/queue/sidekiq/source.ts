@@ -11,10 +11,8 @@ import {
   sidekiqPrivateKey,
   sourcesKey,
 } from '../../redis/keys.ts';
-import { lua, runScript, runScriptForBytes, type Script, script } from '../../redis/script.ts';
+import { ALLOW_OOM, lua, runScript, runScriptForBytes, type Script, script } from '../../redis/script.ts';
 
-/** What makes room in Redis must work when it is full. */
-export const ALLOW_OOM = '#!lua flags=allow-oom';
 const MOST_RECOVERIES = 3;
 const RECOVERIES_KEPT_S = 72 * 3600;
 

@@ -5,7 +5,7 @@
 import { backoffDelay } from '../../backoff.ts';
 import type { SidekiqWorkerDefinition } from '../../definition/sidekiq-worker.ts';
 import type { Outcome } from '../../definition/worker.ts';
-import { eventIdOf } from '../../job/event-id.ts';
+import { sidekiqEventIdOf } from '../../job/event-id.ts';
 import type { Dialect } from '../../job/sidekiq-job.ts';
 import { type Failure, fateOf, postponedText } from '../../queue/sidekiq/failure.ts';
 import type { QueuedJob } from '../../queue/sidekiq/job.ts';
@@ -15,17 +15,12 @@ import type { TakenJob } from '../attempt.ts';
 /** The jid is what an operator knows a job by. Its event's id stays when a retry is on another queue. */
 export function takenJob(queue: string, job: QueuedJob): TakenJob {
   const { jid, origin, createdAtMs, about } = job;
-  const identified = {
-    queue: 'sidekiq',
-    id: origin ?? jid,
-    ...(createdAtMs !== undefined && { createdAt: createdAtMs }),
-  };
   return {
     id: jid,
     queue,
     name: job.class ?? 'without a class',
     data: job.args,
-    about: { ...about, id: about?.id ?? eventIdOf(identified) },
+    about: { ...about, id: about?.id ?? sidekiqEventIdOf(origin ?? jid, createdAtMs) },
     attempt: (job.retryCount ?? -1) + 2,
     ...(origin !== undefined && { source: origin }),
   };

@@ -19,7 +19,7 @@ module Noting
       queue: queue,
       args: job["args"].map { |arg| {class: arg.class.name, inspect: arg.inspect, value: arg} },
       job: job,
-      error: error && "#{error.class}: #{error.message}"
+      error: error && "#{error.class}: #{error.message}".dup.force_encoding("UTF-8").scrub
     }
     File.write(FILE, "#{JSON.generate(line)}\n", mode: "a")
   end

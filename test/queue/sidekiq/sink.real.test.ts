@@ -1,0 +1,92 @@
+/** What the bridge does to the ledger of Sidekiq jobs, beside enqueueing them. */
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { Job } from '../../../src/job/job.ts';
+import { silentLog } from '../../../src/log.ts';
+import { createSidekiqSink } from '../../../src/queue/sidekiq/sink.ts';
+import type { Claim, SidekiqSink } from '../../../src/queue/sink.ts';
+import { connect, disconnect, type Redis } from '../../../src/redis/connection.ts';
+import { ledgerKey } from '../../../src/redis/keys.ts';
+import { startRedis, type TestRedis } from '../../support/redis.ts';
+
+const LEDGER = { cluster: 'c', group: 'g', topic: 't', partition: 0 };
+const BASE = ledgerKey(LEDGER);
+const NOW = 1_700_000_000_000;
+
+let server: TestRedis;
+let redis: Redis;
+let tracked: SidekiqSink;
+let untracked: SidekiqSink;
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = connect('test', server, 'command', silentLog);
+  const options = { name: 'test', redis, dialect: '7', now: () => NOW } as const;
+  tracked = createSidekiqSink({ ...options, isTracked: true });
+  untracked = createSidekiqSink({ ...options, isTracked: false });
+});
+
+beforeEach(() => redis.flushall());
+
+afterAll(async () => {
+  await disconnect(redis);
+  await server.stop();
+});
+
+function job(delayMs = 0): Job {
+  const none = { attempts: 1, backoff: { baseMs: 1, maxMs: 1 }, timestamp: 1, priority: 0, about: {} };
+  return { queue: 'default', name: 'A', data: '{"class":"A","args":[]}', delayMs, ...none };
+}
+
+async function enqueued(sink: SidekiqSink, count: number): Promise<Claim> {
+  const claim = (await sink.claim(LEDGER, 0)) as Claim;
+  const jobs = Array.from({ length: count }, (_, offset) => ({ offset, job: job() }));
+  expect(await sink.enqueue(claim, -1, { jobs, last: count - 1 })).toMatchObject({ status: 'ok', created: count });
+  return claim;
+}
+
+it('puts a lost job back where it would have been', async () => {
+  const claim = await enqueued(tracked, 2);
+  await redis.del('queue:default');
+  expect(await tracked.revive(claim, 1, { offset: 0, job: job() })).toBe(true);
+  expect(await tracked.revive(claim, 1, { offset: 1, job: job(60_000) })).toBe(true);
+  expect(await redis.lrange('queue:default', 0, -1)).toEqual([
+    '{"enqueued_at":1700000000.000000,"class":"A","args":[]}',
+  ]);
+  expect(await redis.zrange('schedule', '0', '-1', 'WITHSCORES')).toEqual([
+    '{"class":"A","args":[]}',
+    String(NOW / 1_000 + 60),
+  ]);
+  expect(await tracked.revive(claim, 1, { offset: 2, job: job() })).toBe(false);
+});
+
+it('forgets what has moved for the owner of the ledger alone', async () => {
+  const claim = await enqueued(tracked, 2);
+  await redis.sadd(`${BASE}:m`, '1');
+  const next = (await tracked.claim(LEDGER, 0)) as Claim;
+  expect(await tracked.forgetMoved(claim, 1)).toMatchObject({ status: 'disowned' });
+  expect(await tracked.moved(next)).toEqual([1]);
+  expect(await tracked.forgetMoved(next, 1)).toBe(true);
+  expect(await tracked.moved(next)).toEqual([]);
+});
+
+it('waits for nothing any more where a record is finished when it is enqueued', async () => {
+  await enqueued(tracked, 1_200);
+  const claim = (await untracked.claim(LEDGER, 0)) as Claim;
+  expect(claim.isReconciled).toBe(false);
+  expect(await untracked.reconcile(claim, [])).toEqual({ status: 'ok', removed: 0 });
+  expect(await untracked.list(claim, claim.enqueued, 0, 2_000)).toMatchObject({ end: 1_200, unsettled: [] });
+  expect(await redis.llen('queue:default')).toBe(1_200);
+});
+
+it('claims and reconciles while Redis is full: hosts wait for it, and make room', async () => {
+  await enqueued(tracked, 2);
+  await redis.config('SET', 'maxmemory', '1mb');
+  try {
+    await expect(redis.set('any', 'thing')).rejects.toThrow('OOM');
+    const claim = (await tracked.claim(LEDGER, 0)) as Claim;
+    expect(await tracked.reconcile(claim, [])).toEqual({ status: 'ok', removed: 0 });
+    expect(await tracked.claim(LEDGER, 0)).toMatchObject({ isReconciled: true });
+  } finally {
+    await redis.config('SET', 'maxmemory', '0');
+  }
+});
