@@ -8,7 +8,8 @@
  *   look    once more; what moved from hand to hand meanwhile has been noted by those who moved it
  *
  * A job that is frozen for longer together with its process runs a second time when that process wakes up. One that an
- * operator has deleted comes back: nothing tells it from a lost one. One that lies dead without a report is reported.
+ * operator has deleted comes back: nothing tells it from a lost one. One that lies dead without a report is reported. On a
+ * queue that a process without the middleware works on, nothing is put back: it would be run without end.
  */
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
@@ -31,6 +32,12 @@ const SEARCH_EVERY_MS = 300_000;
 const BEATS = 2;
 /** A process without a heartbeat for a minute is gone by Sidekiq's own rule. */
 const BEATS_WITHIN_MS = 90_000;
+
+/** In one partition and search; each is a record that is read for nothing. */
+const MOST_WITHHELD = 1_000;
+
+/** Queues with a process that does not tell what it has run. */
+type SilentQueues = ReadonlyMap<string, string>;
 
 export interface LostJobsOptions {
   readonly holdings: Holdings;
@@ -109,7 +116,8 @@ export class LostJobs {
     await this.#read(shard, suspects);
     for (const { sink, of, seen } of suspects)
       for (const offset of await sink.moved(of.claim)) seen.add(offset, offset + 1);
-    for (const each of suspects) if (!signal.aborted) await this.#reviveAll(shard, each);
+    const silent = await census.silentQueues(processes);
+    for (const each of suspects) if (!signal.aborted) await this.#reviveAll(shard, each, silent);
     this.#through();
   }
 
@@ -150,17 +158,23 @@ export class LostJobs {
     }
   }
 
-  async #reviveAll(shard: Shard, suspect: Suspect): Promise<void> {
+  async #reviveAll(shard: Shard, suspect: Suspect, silent: SilentQueues): Promise<void> {
     const { log, metrics } = this.#options;
-    const { held } = suspect;
+    const { topic, partition } = suspect.held;
+    const withheld: string[] = [];
     let revived = 0;
     for (let offset = nextLost(suspect, 0); offset !== undefined; offset = nextLost(suspect, offset + 1)) {
-      if (!isHeld(suspect)) break;
+      if (!isHeld(suspect) || withheld.length === MOST_WITHHELD) break;
       if (suspect.of.finished.has(offset)) continue;
-      if (await this.#revive(shard, suspect, offset)) revived += 1;
+      const answer = await this.#revive(shard, suspect, offset, silent);
+      if (answer === true) revived += 1;
+      if (typeof answer === 'string') withheld.push(answer);
+    }
+    if (withheld.length > 0) {
+      const facts = { topic, partition, withheld: withheld.length, process: withheld[0] };
+      log.warn(facts, 'a process of sidekiq without the middleware may have run jobs; they are not enqueued again');
     }
     if (revived === 0) return;
-    const { topic, partition } = held;
     metrics.jobsEnqueuedAgain.inc({ topic }, revived);
     log.warn({ topic, partition, revived }, 'a process of sidekiq has lost jobs; they were enqueued again');
   }
@@ -171,7 +185,13 @@ export class LostJobs {
     return all.find((each) => each.generation === held.generation && each.record.offset === offset)?.record;
   }
 
-  async #revive(shard: Shard, { held, of, sink }: Suspect, offset: number): Promise<boolean> {
+  /** True: it was put back. A text: the process that may have run it. */
+  async #revive(
+    shard: Shard,
+    { held, of, sink }: Suspect,
+    offset: number,
+    silent: SilentQueues,
+  ): Promise<boolean | string> {
     const { plan, origins, clock, log } = this.#options;
     const { topic, partition, generation } = held;
     const record = (await origins.find(held, offset)) ?? (await this.#carried(held, offset));
@@ -187,6 +207,8 @@ export class LostJobs {
       log.error({ topic, partition, offset, reason: routed.error }, 'a lost job cannot be made again');
       return false;
     }
+    const process = silent.get(routed.job.queue);
+    if (process !== undefined) return process;
     while (!shard.isOpen) {
       if (this.#options.signal.aborted || !isHeld({ held, of })) return false;
       await clock.sleep(LOOK_EVERY_MS, this.#options.signal);

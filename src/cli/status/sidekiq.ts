@@ -1,13 +1,11 @@
 /** A Sidekiq as its own Web counts it, and which of its processes tell the ledger what becomes of their jobs. */
 import { millisecondsOf } from '../../job/sidekiq-job.ts';
 import type { Redis } from '../../redis/connection.ts';
-import { SIDEKIQ_ALIVE, SIDEKIQ_REPORTERS } from '../../redis/keys.ts';
+import { REPORTER_SILENT_S, SIDEKIQ_ALIVE, SIDEKIQ_REPORTERS } from '../../redis/keys.ts';
 import type { SidekiqStatus } from './shape.ts';
 
 /** The longest ones; there may be thousands. */
 const QUEUES_SHOWN = 20;
-/** The middleware speaks every five seconds. */
-const REPORTER_SILENT_S = 30;
 
 /** Null where there is none. By Redis's clock: processes say by it when they told something. */
 export async function sidekiqStatus(redis: Redis, name: string): Promise<SidekiqStatus | null> {

@@ -7,7 +7,7 @@
 import { messageOf } from '../../errors.ts';
 import { trackedSourceIn } from '../../job/sidekiq-job.ts';
 import { type Redis, redisError } from '../../redis/connection.ts';
-import { SIDEKIQ_PRIVATE_LISTS } from '../../redis/keys.ts';
+import { REPORTER_SILENT_S, SIDEKIQ_ALIVE, SIDEKIQ_PRIVATE_LISTS, SIDEKIQ_REPORTERS } from '../../redis/keys.ts';
 
 /** Jobs to a page: from few on, for they may be large. */
 const FIRST_PAGE = 20;
@@ -28,6 +28,8 @@ export interface SidekiqCensus {
   beats(): Promise<ReadonlyMap<string, string>>;
   /** What these processes ran at their last heartbeat. */
   running(processes: Iterable<string>): Promise<string[]>;
+  /** Queues that some of these processes work on without telling what becomes of their jobs, each with such a process. */
+  silentQueues(processes: Iterable<string>): Promise<ReadonlyMap<string, string>>;
   read(seen: Seen): Promise<void>;
 }
 
@@ -95,6 +97,19 @@ export function createCensus(name: string, redis: Redis): SidekiqCensus {
         return found.flatMap((work) => trackedSourceIn(payloadOf(work)) ?? []);
       }),
 
+    silentQueues: (processes) =>
+      ask(async () => {
+        const [now] = await redis.time();
+        const since = Number(now) - REPORTER_SILENT_S;
+        const telling = await orNone<string[]>([], () => redis.zrangebyscore(SIDEKIQ_REPORTERS, since, '+inf'));
+        const queues = new Map<string, string>();
+        for (const each of processes) {
+          if (telling.includes(each) || (await redis.exists(SIDEKIQ_ALIVE + each)) === 1) continue;
+          for (const queue of queuesIn(await orNone(null, () => redis.hget(each, 'info')))) queues.set(queue, each);
+        }
+        return queues;
+      }),
+
     read: ({ living, dead }) =>
       ask(async () => {
         const see = (text: string) => {
@@ -119,6 +134,16 @@ function nextSize(size: number, page: readonly string[]): number {
   return characters > PAGE_CHARACTERS
     ? Math.max(FIRST_PAGE / 2, Math.floor(size / 2))
     : Math.min(LARGEST_PAGE, size * 2);
+}
+
+/** Of what a process says of itself. */
+function queuesIn(info: string | null): string[] {
+  try {
+    const { queues } = JSON.parse(info ?? '{}') as { queues?: unknown };
+    return Array.isArray(queues) ? queues.map(String) : [];
+  } catch {
+    return [];
+  }
 }
 
 /** The text of the job, or the job itself, inside of what a process says that it does. */

@@ -74,3 +74,26 @@ it('reads long queues, and jobs that are large', async () => {
   const { living } = await census();
   expect(living).toHaveLength(3_000 + 30);
 });
+
+it('knows the queues of processes that do not tell', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const process = (id: string, ...queues: string[]) => redis.hset(id, 'info', JSON.stringify({ queues }));
+  await process('telling', 'a', 'b');
+  await process('silent', 'b', 'c');
+  await process('hung', 'd');
+  await process('ours', 'e');
+  await redis.hset('torn', 'info', '{');
+  await redis.zadd('sluice:sidekiq:reporters', String(now), 'telling', String(now - 60), 'hung');
+  await redis.set('sluice:sidekiq:alive:ours', '1');
+  const queues = (...processes: string[]) => createCensus('test', redis).silentQueues(processes);
+  expect([...(await queues('telling', 'silent', 'hung', 'ours', 'torn', 'gone'))]).toEqual([
+    ['b', 'silent'],
+    ['c', 'silent'],
+    ['d', 'hung'],
+  ]);
+  await redis.set('sluice:sidekiq:reporters', 'not a set');
+  expect([...(await queues('telling', 'ours'))]).toEqual([
+    ['a', 'telling'],
+    ['b', 'telling'],
+  ]);
+});
