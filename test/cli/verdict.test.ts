@@ -107,7 +107,7 @@ test.each<[string, Partial<Seen>, number]>([
     0,
   ],
   [
-    "1 of 3 Sidekiq processes run without Sluice's middleware: records of rails that they take are never finished",
+    "Sluice's middleware is missing in 1 of 3 Sidekiq processes: records of rails that they take are never finished",
     { sidekiq: { ...ruby, silentProcesses: 1 }, acknowledged: ['rails'] },
     0,
   ],

@@ -70,11 +70,8 @@ function noWorkers({ roles, queues }: Seen): string | undefined {
 function silentRuby({ sidekiq, acknowledged }: Seen): string | undefined {
   const [topic] = acknowledged;
   if (sidekiq === null || topic === undefined || sidekiq.silentProcesses === 0) return undefined;
-  const who = `${sidekiq.silentProcesses} of ${count(sidekiq.processes, 'Sidekiq process')}`.replace(
-    /processs$/,
-    'processes',
-  );
-  return `${who} run without Sluice's middleware: records of ${topic} that they take are never finished`;
+  const who = `${sidekiq.silentProcesses} of ${sidekiq.processes} Sidekiq processes`;
+  return `Sluice's middleware is missing in ${who}: records of ${topic} that they take are never finished`;
 }
 
 function going({ topics }: Seen): string {
