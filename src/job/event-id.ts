@@ -1,6 +1,6 @@
 /** The id of an event that its producer gave none: derived from its first job, and kept from then on. */
 import { createHash } from 'node:crypto';
-import { sourceOf } from './identity.ts';
+import { placeIn, sourceOf } from './identity.ts';
 
 export interface IdentifiedJob {
   readonly queue: string;
@@ -16,7 +16,10 @@ export function eventIdOf({ queue, id, createdAt }: IdentifiedJob): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-/** Of a Sidekiq job: of no queue, for a retry may be on another. `id`: of its record, or its jid. */
-export function sidekiqEventIdOf(id: string, createdAt: number | undefined): string {
-  return eventIdOf({ queue: 'sidekiq', id, ...(createdAt !== undefined && { createdAt }) });
+/**
+ * Of a Sidekiq job: of no queue, for a retry may be on another, and the same when its record is replayed. `id`: of its
+ * record, or its jid.
+ */
+export function sidekiqEventIdOf(id: string, createdAt = 0): string {
+  return eventIdOf({ queue: 'sidekiq', id: placeIn(id), createdAt: Math.round(createdAt) });
 }

@@ -33,6 +33,14 @@ export function idOfGroup(id: string, group: string): string {
   return `${id.slice(0, at)}${groupMark(group)}~${id.slice(at)}`;
 }
 
+/**
+ * What of an id stays when an operator has the same record enqueued once more, which raises the generation. A topic made
+ * anew has the same places: only with the time of the record do they stand for it.
+ */
+export function placeIn(id: string): string {
+  return id.replace(/^k~([^~]*)~\d+~/, '$1~');
+}
+
 const JOB_ID = /^k~([A-Za-z0-9._-]{1,249})~(\d{1,9})~(\d{1,9})~(?:([0-9a-f]{8})~)?(\d{1,19})$/;
 
 /** The source of a job, or undefined for a job that was enqueued directly. */

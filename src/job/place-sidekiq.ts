@@ -27,12 +27,13 @@ export function placeSidekiqJob(event: Event, place: SidekiqPlace): Job {
   const { sidekiq } = event;
   const queue = place.queue ?? (event.queue || DEFAULT_SIDEKIQ_QUEUE);
   const about = aboutOf(event);
+  const createdAtMs = event.createdAt ?? now;
   const data = stampedText(
     { members: sidekiq?.members ?? membersOf(event, place) },
     {
-      jid: sidekiq?.jid ?? jidOf(id),
+      jid: sidekiq?.jid ?? jidOf(id, createdAtMs),
       queue,
-      createdAtMs: event.createdAt ?? now,
+      createdAtMs,
       dialect,
       about: { ...(place.isTracked ? { source: id } : { from: id }), ...about },
     },
@@ -42,7 +43,7 @@ export function placeSidekiqJob(event: Event, place: SidekiqPlace): Job {
     name: event.type,
     data,
     about,
-    timestamp: event.createdAt ?? now,
+    timestamp: createdAtMs,
     delayMs: Math.max(0, (event.runAt ?? now) - now),
     // How often Ruby tries again is in the text; it knows no priorities.
     attempts: event.attempts || DEFAULT_ATTEMPTS,

@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { messageOf, SluiceError } from '../errors.ts';
+import { placeIn } from './identity.ts';
 import type { JobAbout } from './job.ts';
 import { type Members, objectText, textOf } from './json-members.ts';
 
@@ -95,9 +96,12 @@ export function stampedText({ members }: Pick<SidekiqJob, 'members'>, stamp: Sta
   return textOf(stamped);
 }
 
-/** The jid of a job that brings none: 24 hex characters, the same whenever the job of this id is made. */
-export function jidOf(id: string): string {
-  return createHash('sha256').update(id).digest('hex').slice(0, 24);
+/** The jid of a job that brings none: 24 hex characters, the same whenever a job is made of this record. */
+export function jidOf(id: string, createdAtMs: number): string {
+  return createHash('sha256')
+    .update(`${placeIn(id)}\n${createdAtMs}`)
+    .digest('hex')
+    .slice(0, 24);
 }
 
 /** The id under which a bridge waits for the end of this job, if one does. Arguments may hold another job, and count for nothing. */

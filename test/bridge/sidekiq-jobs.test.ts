@@ -3,8 +3,10 @@ import { expect, it } from 'vitest';
 import { topicConfig } from '../../src/bridge/config.ts';
 import { createDecoder } from '../../src/bridge/decode.ts';
 import { createRouter } from '../../src/bridge/route.ts';
+import { sidekiqEventIdOf } from '../../src/job/event-id.ts';
 import { idOfGroup } from '../../src/job/identity.ts';
 import type { Job } from '../../src/job/job.ts';
+import { jidOf } from '../../src/job/sidekiq-job.ts';
 import type { KafkaRecord } from '../../src/kafka/consumer.ts';
 import { sidekiqConfig } from '../../src/queue/config.ts';
 import { encodeEnvelope } from '../../src/schema/envelope.ts';
@@ -143,4 +145,15 @@ it('refuses an event that its rules name no class or queue for', () => {
     throw new Error('no idea');
   };
   expect(made({ ...of, class: failing }, payload)).toBe("unroutable: the topic's class rule failed: no idea");
+});
+
+it('gives a record that is replayed the jid that it had, and one of a topic made anew another', () => {
+  const of = (id: string, createdAt: number) => jidOf(idOfGroup(id, 'g'), createdAt);
+  const jid = of('k~t~0~1~7', 1_000);
+  expect(of('k~t~3~1~7', 1_000)).toBe(jid);
+  const others = [of('k~t~0~1~7', 1_001), of('k~t~0~1~8', 1_000), jidOf(idOfGroup('k~t~0~1~7', 'h'), 1_000)];
+  expect(new Set([jid, ...others]).size).toBe(4);
+  const event = (id: string) => sidekiqEventIdOf(idOfGroup(id, 'g'), 1_000);
+  expect(event('k~t~3~1~7')).toBe(event('k~t~0~1~7'));
+  expect(event('k~t~0~2~7')).not.toBe(event('k~t~0~1~7'));
 });

@@ -58,7 +58,7 @@ test('a Sidekiq job stays as it is spelled, and is the same whenever it is asked
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toBe(
     '{"enqueued_at":1769846400.250000,"class":"HardJob","args":[1.0,9007199254740993,[],{}],"unique_for":1e2,' +
-      '"retry":true,"jid":"5116d7f372d88c577953fcac","queue":"default","created_at":1769846400.250000,' +
+      '"retry":true,"jid":"efa33905158913a0d8dcf7f7","queue":"default","created_at":1769846400.250000,' +
       '"sl":{"from":"k~ruby~0~0~0f5aec3c~0","key":"k"}}\n',
   );
 });

@@ -40,7 +40,7 @@ afterAll(async () => {
 
 function jobAt(offset: number, fields: object = {}, group = LEDGER.group): Job {
   const source = idOfGroup(`k~t~0~0~${offset}`, group);
-  const job = { class: 'Hold', args: [offset], jid: jidOf(source), queue: 'default', retry: 0, ...fields };
+  const job = { class: 'Hold', args: [offset], jid: jidOf(source, offset), queue: 'default', retry: 0, ...fields };
   const data = JSON.stringify({ ...job, sl: { source, key: 'a-key', headers: { h: 'x' } } });
   const about = { key: 'a-key' };
   const none = { attempts: 1, backoff: { baseMs: 1, maxMs: 1 }, timestamp: 1, delayMs: 0, priority: 0 };

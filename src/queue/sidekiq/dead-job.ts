@@ -29,7 +29,9 @@ function aboutOf(job: Record<string, unknown>): JobAbout {
   const about = aboutIn(job) ?? {};
   const { source, from } = Object(job.sl) as Record<string, unknown>;
   const origin = textOf(source) || textOf(from);
-  return about.id !== undefined || origin === '' ? about : { ...about, id: sidekiqEventIdOf(origin, undefined) };
+  return about.id !== undefined || origin === ''
+    ? about
+    : { ...about, id: sidekiqEventIdOf(origin, millisecondsOf(job.created_at)) };
 }
 
 function parsed(text: string): Record<string, unknown> {
