@@ -8,27 +8,31 @@
  *   look    once more; what moved from hand to hand meanwhile has been noted by those who moved it
  *
  * A job that is frozen for longer together with its process runs a second time when that process wakes up. One that an
- * operator has deleted comes back: nothing tells it from a lost one. One that lies dead without a report is reported. On a
- * queue that a process without the middleware works on, nothing is put back: it would be run without end.
+ * operator has deleted comes back: nothing tells it from a lost one. One that lies dead without a report is reported, and so
+ * is one whose record makes no job any more. On a queue that a process without the middleware works on, nothing is put back:
+ * it would be run without end.
  */
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import { jobIdPrefix } from '../job/identity.ts';
+import type { KafkaRecord } from '../kafka/consumer.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import { isFenced } from '../queue/sink.ts';
+import type { PlacedJob } from '../queue/sink.ts';
 import type { CarriedRecord } from './carried.ts';
 import type { HeldPartition } from './held-partition.ts';
 import type { Holdings } from './holdings.ts';
 import type { Origins } from './origins.ts';
 import { RangeSet } from './range-set.ts';
 import type { Shard } from './shard.ts';
-import { isHeld, nextLost, type Suspect, see } from './suspects.ts';
+import { byPrefix, isHeld, lostFrom, nextLost, type Suspect, type Suspects, see } from './suspects.ts';
 import type { TopicPlan } from './topic-plan.ts';
 
 const LOOK_EVERY_MS = 2_000;
 const SEARCH_FIRST_MS = 30_000;
 const SEARCH_EVERY_MS = 300_000;
+/** Lost jobs whose records are read together: a fetch brings many. */
+const AT_ONCE = 50;
 const BEATS = 2;
 /** A process without a heartbeat for a minute is gone by Sidekiq's own rule. */
 const BEATS_WITHIN_MS = 90_000;
@@ -108,12 +112,13 @@ export class LostJobs {
   async #search(shard: Shard, suspects: readonly Suspect[]): Promise<void> {
     const { signal } = this.#options;
     const { census } = shard.sinks;
+    const all = byPrefix(suspects);
     for (const { sink, of } of suspects) await sink.forgetMoved(of.claim, of.acked);
-    await this.#read(shard, suspects);
+    await this.#read(shard, all);
     if (suspects.every((each) => nextLost(each, 0) === undefined)) return this.#through();
     const processes = await this.#untilTold(shard);
-    for (const source of await census.running(processes)) see(suspects, source);
-    await this.#read(shard, suspects);
+    for (const source of await census.running(processes)) see(all, source);
+    await this.#read(shard, all);
     for (const { sink, of, seen } of suspects)
       for (const offset of await sink.moved(of.claim)) seen.add(offset, offset + 1);
     const silent = await census.silentQueues(processes);
@@ -125,7 +130,7 @@ export class LostJobs {
     this.#searchAt = this.#options.clock.now() + SEARCH_EVERY_MS;
   }
 
-  async #read(shard: Shard, suspects: readonly Suspect[]): Promise<void> {
+  async #read(shard: Shard, suspects: Suspects): Promise<void> {
     const dead: { suspect: Suspect; offset: number; text: string }[] = [];
     await shard.sinks.census.read({
       living: (source) => void see(suspects, source),
@@ -163,12 +168,15 @@ export class LostJobs {
     const { topic, partition } = suspect.held;
     const withheld: string[] = [];
     let revived = 0;
-    for (let offset = nextLost(suspect, 0); offset !== undefined; offset = nextLost(suspect, offset + 1)) {
-      if (!isHeld(suspect) || withheld.length === MOST_WITHHELD) break;
-      if (suspect.of.finished.has(offset)) continue;
-      const answer = await this.#revive(shard, suspect, offset, silent);
-      if (answer === true) revived += 1;
-      if (typeof answer === 'string') withheld.push(answer);
+    for (let from = 0; isHeld(suspect) && withheld.length < MOST_WITHHELD; ) {
+      const lost = lostFrom(suspect, from, AT_ONCE);
+      if (lost.length === 0) break;
+      from = (lost.at(-1) as number) + 1;
+      for (const placed of await this.#jobsOf(suspect, lost, silent)) {
+        const process = silent.get(placed.job.queue);
+        if (process !== undefined) withheld.push(process);
+        else if (await this.#revive(shard, suspect, placed)) revived += 1;
+      }
     }
     if (withheld.length > 0) {
       const facts = { topic, partition, withheld: withheld.length, process: withheld[0] };
@@ -179,45 +187,53 @@ export class LostJobs {
     log.warn({ topic, partition, revived }, 'a process of sidekiq has lost jobs; they were enqueued again');
   }
 
-  async #carried(held: HeldPartition, offset: number) {
-    if (!held.carried.has(offset)) return undefined;
+  /** The jobs that can be made again. The others are given up, if nobody can have run them unseen. */
+  async #jobsOf(suspect: Suspect, lost: readonly number[], silent: SilentQueues): Promise<PlacedJob[]> {
+    const { held } = suspect;
+    const records = await Promise.all(lost.map((offset) => this.#record(held, offset)));
+    const placed: PlacedJob[] = [];
+    for (const [i, offset] of lost.entries()) {
+      const job = this.#jobOf(held, offset, records[i]);
+      if (typeof job === 'object') placed.push({ offset, job });
+      else if (silent.size === 0) await this.#giveUp(suspect, offset, job);
+    }
+    return placed;
+  }
+
+  async #record(held: HeldPartition, offset: number): Promise<KafkaRecord | undefined> {
+    const found = await this.#options.origins.find(held, offset);
+    if (found !== undefined || !held.carried.has(offset)) return found;
     const all = await this.#options.carried(held);
     return all.find((each) => each.generation === held.generation && each.record.offset === offset)?.record;
   }
 
-  /** True: it was put back. A text: the process that may have run it. */
-  async #revive(
-    shard: Shard,
-    { held, of, sink }: Suspect,
-    offset: number,
-    silent: SilentQueues,
-  ): Promise<boolean | string> {
-    const { plan, origins, clock, log } = this.#options;
-    const { topic, partition, generation } = held;
-    const record = (await origins.find(held, offset)) ?? (await this.#carried(held, offset));
-    if (record === undefined) {
-      log.error({ topic, partition, offset }, 'the record of a lost job has left the log');
-      return false;
-    }
-    const { decode, route } = plan(topic).stages;
+  /** Or why there is none any more. */
+  #jobOf({ topic, partition, generation }: HeldPartition, offset: number, record: KafkaRecord | undefined) {
+    if (record === undefined) return 'the job was lost, and its record has left the log';
+    const { decode, route } = this.#options.plan(topic).stages;
     const decoded = decode(record);
     const id = `${jobIdPrefix(topic, generation, partition)}${offset}`;
-    const routed = 'reason' in decoded ? decoded : route(decoded.event, clock.now(), id);
-    if ('reason' in routed) {
-      log.error({ topic, partition, offset, reason: routed.error }, 'a lost job cannot be made again');
-      return false;
+    const routed = 'reason' in decoded ? decoded : route(decoded.event, this.#options.clock.now(), id);
+    return 'job' in routed ? routed.job : `the job was lost, and its record makes none any more: ${routed.error}`;
+  }
+
+  async #giveUp({ held, of, sink }: Suspect, offset: number, reason: string): Promise<void> {
+    const { topic, partition } = held;
+    this.#options.log.error({ topic, partition, offset, reason }, 'a lost job becomes a dead letter');
+    if (isHeld({ held, of })) await sink.giveUp(of.claim, of.acked, offset, reason);
+  }
+
+  async #revive(shard: Shard, { held, of, sink }: Suspect, placed: PlacedJob): Promise<boolean> {
+    const { clock, signal, holdings } = this.#options;
+    while (isHeld({ held, of }) && !signal.aborted) {
+      if (shard.isOpen) {
+        const reply = await sink.revive(of.claim, of.acked, placed);
+        if (typeof reply === 'boolean') return reply;
+        holdings.reclaim(held, reply.status);
+        return false;
+      }
+      await clock.sleep(LOOK_EVERY_MS, signal);
     }
-    const process = silent.get(routed.job.queue);
-    if (process !== undefined) return process;
-    while (!shard.isOpen) {
-      if (this.#options.signal.aborted || !isHeld({ held, of })) return false;
-      await clock.sleep(LOOK_EVERY_MS, this.#options.signal);
-    }
-    const reply = await sink.revive(of.claim, of.acked, { offset, job: routed.job });
-    if (typeof reply === 'object' && isFenced(reply)) {
-      this.#options.holdings.reclaim(held, reply.status);
-      return false;
-    }
-    return reply;
+    return false;
   }
 }

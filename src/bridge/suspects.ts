@@ -1,5 +1,5 @@
 /** Jobs that a ledger waits for, while they are searched for: what is seen anywhere is not lost. */
-import { groupMark, sourceOf } from '../job/identity.ts';
+import { idOfGroup, jobIdPrefix } from '../job/identity.ts';
 import type { SidekiqSink } from '../queue/sink.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { RangeSet } from './range-set.ts';
@@ -14,6 +14,8 @@ export interface Suspect {
   readonly end: number;
 }
 
+export type Suspects = ReadonlyMap<string, Suspect>;
+
 export function isHeld({ held, of }: Pick<Suspect, 'held' | 'of'>): boolean {
   return held.isReady && held.shards.includes(of);
 }
@@ -24,19 +26,30 @@ export function nextLost({ seen, end }: Suspect, from: number): number | undefin
   return offset < end ? offset : undefined;
 }
 
-/** Notes that the job of this id was seen; answers whose it is. */
-export function see(suspects: readonly Suspect[], id: string): { suspect: Suspect; offset: number } | undefined {
-  const source = sourceOf(id);
-  if (source === undefined) return undefined;
-  const suspect = suspects.find(
-    ({ held, of }) =>
-      held.topic === source.topic &&
-      held.partition === source.partition &&
-      held.generation === source.generation &&
-      groupMark(of.claim.ledger.group) === source.group,
+/** By everything of their jobs' ids but the offset. */
+export function byPrefix(suspects: readonly Suspect[]): Suspects {
+  return new Map(
+    suspects.map((each) => {
+      const { topic, partition, generation } = each.held;
+      return [idOfGroup(jobIdPrefix(topic, generation, partition), each.of.claim.ledger.group), each];
+    }),
   );
-  if (suspect === undefined) return undefined;
-  const offset = Number(source.offset);
+}
+
+/** The lowest so many offsets at or above `from` that were not seen, and are not known to be finished. */
+export function lostFrom(suspect: Suspect, from: number, most: number): number[] {
+  const lost: number[] = [];
+  for (let at = nextLost(suspect, from); at !== undefined && lost.length < most; at = nextLost(suspect, at + 1))
+    if (!suspect.of.finished.has(at)) lost.push(at);
+  return lost;
+}
+
+/** Notes that the job of this id was seen; answers whose it is. */
+export function see(suspects: Suspects, id: string): { suspect: Suspect; offset: number } | undefined {
+  const at = id.lastIndexOf('~') + 1;
+  const suspect = suspects.get(id.slice(0, at));
+  if (suspect === undefined || !/^\d{1,16}$/.test(id.slice(at))) return undefined;
+  const offset = Number(id.slice(at));
   suspect.seen.add(offset, offset + 1);
   return { suspect, offset };
 }

@@ -199,6 +199,8 @@ export interface BullSink extends Sink {
 export interface SidekiqSink extends Sink {
   /** Puts a lost job back, or into the schedule when it is due later; false when it is finished. */
   revive(claim: Claim, expected: number, placed: PlacedJob): Promise<boolean | Fenced>;
+  /** Reports a job that was lost and cannot be made again, as one that has died of the reason. */
+  giveUp(claim: Claim, expected: number, offset: number, reason: string): Promise<boolean | Fenced>;
   /** Reports a job that is dead and that nobody has reported; `text` as it lies in the set of dead jobs, a job that can be read. */
   condemn(claim: Claim, expected: number, offset: number, text: string): Promise<boolean | Fenced>;
   /** Offsets of jobs that went from hand to hand since this was last forgotten. */

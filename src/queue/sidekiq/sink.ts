@@ -3,6 +3,7 @@
  * by whoever runs it, a Ruby process with the middleware or a host of Sluice's; the queues themselves cannot be asked.
  */
 
+import { idOfGroup } from '../../job/identity.ts';
 import type { Job } from '../../job/job.ts';
 import { objectText, textOf } from '../../job/json-members.ts';
 import { leftText } from '../../job/place-sidekiq.ts';
@@ -19,6 +20,7 @@ const ENQUEUE = script(LEDGER, lua('enqueue-sidekiq'));
 const RECONCILE = script(ALLOW_OOM, LEDGER, lua('remove-sidekiq'), lua('reconcile'));
 const REVIVE = script(LEDGER, lua('revive-sidekiq'));
 const CONDEMN = script(LEDGER, lua('condemn-sidekiq'));
+const GIVE_UP = script(LEDGER, lua('give-up-sidekiq'));
 const FORGET_MOVED = script(LEDGER, lua('forget-moved-sidekiq'));
 const BURY = script(LEDGER, lua('bury-sidekiq'));
 
@@ -92,6 +94,10 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
       return attempt(REVIVE, claim, expected, offset, job.queue, text, dueText(job, nowMs));
     },
 
+    giveUp(claim, expected, offset, reason) {
+      return attempt(GIVE_UP, claim, expected, offset, lostText(`${idPrefix(claim)}${offset}`, claim, reason));
+    },
+
     condemn(claim, expected, offset, text) {
       return attempt(CONDEMN, claim, expected, offset, text, untrackedText(text));
     },
@@ -112,6 +118,12 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
 /** Of a job that Ruby, or a host of ours, has written. */
 function untrackedText(text: string): string {
   return textOf(untracked(objectText(text).members));
+}
+
+/** What nobody has any more, as far as a letter needs it. */
+function lostText(id: string, { ledger }: Claim, reason: string): string {
+  const source = idOfGroup(id, ledger.group);
+  return JSON.stringify({ error_class: 'Sluice::Lost', error_message: reason, sl: { source } });
 }
 
 /** In seconds since the epoch; empty: at once. */

@@ -59,6 +59,17 @@ it('puts a lost job back where it would have been', async () => {
   expect(await tracked.revive(claim, 1, { offset: 2, job: job() })).toBe(false);
 });
 
+it('reports a lost job that cannot be made again, so that its letter can be written', async () => {
+  const claim = await enqueued(tracked, 2);
+  expect(await tracked.giveUp(claim, 1, 2, 'nobody waits')).toBe(false);
+  expect(await tracked.giveUp(claim, 1, 1, 'it is gone')).toBe(true);
+  expect(await tracked.inspect(claim, 1, 0, 10)).toMatchObject({ unsettled: [0, 1], dead: [{ offset: 1 }] });
+  const report = await tracked.report(claim, { offset: 1, queue: '' });
+  expect(report).toMatchObject({ reason: 'Sluice::Lost: it is gone', attempts: 1, queue: '' });
+  expect(await tracked.bury(claim, 1, { offset: 1, queue: '' })).toBe(true);
+  expect(await tracked.list(claim, 1, 0, 10)).toMatchObject({ unsettled: [0] });
+});
+
 it('forgets what has moved for the owner of the ledger alone', async () => {
   const claim = await enqueued(tracked, 2);
   await redis.sadd(`${BASE}:m`, '1');
