@@ -235,6 +235,22 @@ describe('the Sidekiq host', () => {
     expect(await redis.llen('work:odd:gone:1:abc')).toBe(1);
   });
 
+  it('does not tell all of a large job with every beat', async () => {
+    const args = ['x'.repeat(500_000)];
+    await redis.lpush('queue:default', JSON.stringify({ class: 'Hold', args, jid: 'large' }));
+    await startSidekiqHost(redis, [worker(() => new Promise(() => undefined))]);
+    await vi.waitFor(async () => expect(await redis.scard('processes')).toBe(1), SOON);
+    const [identity = ''] = await redis.smembers('processes');
+    const told = () => redis.hvals(`${identity}:work`);
+    await vi.waitFor(async () => expect(await told()).toHaveLength(1), SOON);
+    const { payload } = JSON.parse((await told())[0] as string) as { payload: string };
+    expect(JSON.parse(payload)).toMatchObject({
+      class: 'Hold',
+      jid: 'large',
+      args: [expect.stringMatching(/ bytes$/)],
+    });
+  });
+
   it('serves several queues with one concurrency', async () => {
     const seen = { busy: 0, most: 0, done: 0 };
     const run = async () => {

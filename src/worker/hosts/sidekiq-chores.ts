@@ -15,6 +15,8 @@ import type { Held } from './sidekiq-runs.ts';
 
 /** Ruby polls about every five seconds; a look at two sets costs next to nothing. */
 const PROMOTE_MS = 1_000;
+/** What is larger is not told again with every beat: Redis would hold each running job three times. */
+const MOST_SHOWN_BYTES = 10_000;
 
 export interface ChoresOptions {
   readonly redis: Redis;
@@ -55,7 +57,7 @@ export function createChores(options: ChoresOptions): Chores {
       isQuiet: isQuiet(),
       residentKb: Math.round(process.memoryUsage.rss() / 1_024),
       roundTripUs: Math.round((performance.now() - since) * 1_000),
-      work: [...held].map(({ tid, queue, raw, startedAtMs }) => ({ tid, queue, payload: raw.toString(), startedAtMs })),
+      work: [...held].map((each) => ({ ...each, payload: shownText(each) })),
     });
   }
 
@@ -92,4 +94,11 @@ export function createChores(options: ChoresOptions): Chores {
       ]);
     },
   };
+}
+
+/** A running job as Sidekiq's Web shows it, where the wrapper of an ActiveJob job needs its arguments to be read. */
+function shownText({ raw, job, queue }: Held): string {
+  if (raw.length <= MOST_SHOWN_BYTES || job === undefined) return raw.toString();
+  const { class: name, jid, createdAtMs = 0 } = job;
+  return JSON.stringify({ class: name, jid, queue, args: [`${raw.length} bytes`], created_at: createdAtMs / 1_000 });
 }
