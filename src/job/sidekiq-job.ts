@@ -22,6 +22,7 @@ export const DEFAULT_SIDEKIQ_QUEUE = 'default';
 const DOUBTFUL = /\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{200}/;
 /** What Ruby's JSON reads. */
 export const DEEPEST = 100;
+export const RUBY_CLASS = /^(::)?[A-Z]\w*(::[A-Z]\w*)*$/;
 /** Sidekiq's Web shows no queue of another name. */
 export const SIDEKIQ_QUEUE_NAME = /^[A-Za-z0-9_:.-]{1,200}$/;
 /** A time in seconds that is larger was meant in milliseconds. */

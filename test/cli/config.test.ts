@@ -224,6 +224,9 @@ test('what a topic says about messages and about whose jobs they become has to f
       d: { class: 'A' },
       e: { target: 'sidekiq', record: 'sidekiq', queues: ['x'] },
       f: { target: 'sidekiq', class: 'A', arguments: 'xml' },
+      g: { settle: 'acknowledged', arguments: 'base64' },
+      h: { target: 'sidekiq', record: 'sidekiq', arguments: 'base64', unknownFields: 'dead-letter', queue: 'a b' },
+      i: { target: 'sidekiq', class: 'hard job' },
     },
   }`;
   const found = await problems({ file });
@@ -239,6 +242,12 @@ test('what a topic says about messages and about whose jobs they become has to f
       'topics.c.target: must be "sidekiq" for Sidekiq records',
       'topics.d.class: means nothing unless target is "sidekiq"',
       'topics.e.queues: means nothing for Sidekiq, which has one Redis',
+      'topics.g.arguments: means nothing unless target is "sidekiq"',
+      'topics.g.settle: means nothing unless target is "sidekiq"',
+      'topics.h.arguments: a Sidekiq job brings its own arguments; leave it out',
+      'topics.h.unknownFields: a Sidekiq job may have any fields; leave it out',
+      'topics.h.queue: "a b" is no Sidekiq queue; allowed: letters, digits, "_", "-", "." and ":"',
+      'topics.i.class: "hard job" is no Ruby class; such as "HardJob" or "Billing::Charge"',
     ]),
   );
 });

@@ -1,4 +1,5 @@
 /** Rules between values, which no single schema sees. Gate thresholds of different units are compared at run time. */
+import { RUBY_CLASS, SIDEKIQ_QUEUE_NAME } from '../../job/sidekiq-job.ts';
 import type { GateConfig } from '../../redis/config.ts';
 import { suggestion } from '../../suggest.ts';
 import { type Path, written } from './paths.ts';
@@ -39,19 +40,36 @@ function* queueProblems({ queues, sidekiq, redis }: Config): Generator<Problem> 
 
 /** What a topic says about messages and about whose jobs they become has to fit together. */
 function* sidekiqProblems({ topics }: Config): Generator<Problem> {
-  for (const [name, { target, record, queues, ...topic }] of Object.entries(topics)) {
-    const at = (key: string) => ['topics', name, key];
-    if (target === 'sidekiq') {
-      if (record === 'sidekiq' && topic.class !== undefined)
-        yield { path: at('class'), text: 'a Sidekiq job names its own class; leave it out' };
-      if (record !== 'sidekiq' && topic.class === undefined)
-        yield { path: at('class'), text: 'missing; name the Ruby class, or set record to "sidekiq"' };
-      if (queues !== undefined) yield { path: at('queues'), text: 'means nothing for Sidekiq, which has one Redis' };
-    } else {
-      if (record === 'sidekiq') yield { path: at('target'), text: 'must be "sidekiq" for Sidekiq records' };
-      if (topic.class !== undefined) yield { path: at('class'), text: 'means nothing unless target is "sidekiq"' };
-    }
+  for (const [name, topic] of Object.entries(topics)) {
+    const found = topic.target === 'sidekiq' ? problemsOfSidekiq(topic) : problemsOfBullMq(topic);
+    for (const [key, text] of found) yield { path: ['topics', name, key], text };
   }
+}
+
+function* problemsOfSidekiq(topic: Config['topics'][string]): Generator<readonly [keyof typeof topic, string]> {
+  if (topic.record === 'sidekiq') {
+    if (topic.class !== undefined) yield ['class', 'a Sidekiq job names its own class; leave it out'];
+    if (topic.arguments !== 'json') yield ['arguments', 'a Sidekiq job brings its own arguments; leave it out'];
+    if (topic.unknownFields !== 'count') yield ['unknownFields', 'a Sidekiq job may have any fields; leave it out'];
+  } else if (topic.class === undefined) {
+    yield ['class', 'missing; name the Ruby class, or set record to "sidekiq"'];
+  }
+  if (typeof topic.class === 'string' && !RUBY_CLASS.test(topic.class))
+    yield ['class', `${JSON.stringify(topic.class)} is no Ruby class; such as "HardJob" or "Billing::Charge"`];
+  if (typeof topic.queue === 'string' && !SIDEKIQ_QUEUE_NAME.test(topic.queue))
+    yield [
+      'queue',
+      `${JSON.stringify(topic.queue)} is no Sidekiq queue; allowed: letters, digits, "_", "-", "." and ":"`,
+    ];
+  if (topic.queues !== undefined) yield ['queues', 'means nothing for Sidekiq, which has one Redis'];
+}
+
+function* problemsOfBullMq(topic: Config['topics'][string]): Generator<readonly [keyof typeof topic, string]> {
+  const onlySidekiq = 'means nothing unless target is "sidekiq"';
+  if (topic.record === 'sidekiq') yield ['target', 'must be "sidekiq" for Sidekiq records'];
+  if (topic.class !== undefined) yield ['class', onlySidekiq];
+  if (topic.arguments !== 'json') yield ['arguments', onlySidekiq];
+  if (topic.settle !== 'enqueued') yield ['settle', onlySidekiq];
 }
 
 function* topicProblems(config: Config): Generator<Problem> {
