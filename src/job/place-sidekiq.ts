@@ -2,8 +2,10 @@
  * An event as a Sidekiq job: one that came as a Sidekiq job keeps its fields and their spelling, a message becomes the one
  * argument of a class. Whoever asks gets the same text for the same record, so a test sees what Ruby will.
  */
+import { jobIdPrefix, sourceOf } from './identity.ts';
 import type { Event, Job } from './job.ts';
 import type { Members } from './json-members.ts';
+import { firstOriginOf } from './letter.ts';
 import { aboutOf, DEFAULT_ATTEMPTS, DEFAULT_BACKOFF } from './place.ts';
 import { DEFAULT_SIDEKIQ_QUEUE, type Dialect, enqueuedText, jidOf, stampedText } from './sidekiq-job.ts';
 
@@ -31,7 +33,7 @@ export function placeSidekiqJob(event: Event, place: SidekiqPlace): Job {
   const data = stampedText(
     { members: sidekiq?.members ?? membersOf(event, place) },
     {
-      jid: sidekiq?.jid ?? jidOf(id, createdAtMs),
+      jid: sidekiq?.jid ?? jidOf(firstIdOf(event, id), createdAtMs),
       queue,
       createdAtMs,
       dialect,
@@ -50,6 +52,13 @@ export function placeSidekiqJob(event: Event, place: SidekiqPlace): Job {
     backoff: DEFAULT_BACKOFF,
     priority: 0,
   };
+}
+
+/** The id by the place that the record had first: one that was late, or is replayed as a letter, keeps its jid. */
+function firstIdOf({ headers = {} }: Event, id: string): string {
+  const [first, known] = [firstOriginOf(headers), sourceOf(id)];
+  if (first === undefined || known?.group === undefined) return id;
+  return `${jobIdPrefix(first.topic, 0, first.partition)}${known.group}~${first.offset}`;
 }
 
 /** What lies in Redis: on the queue, or in the schedule when the job is due later. */

@@ -157,3 +157,14 @@ it('gives a record that is replayed the jid that it had, and one of a topic made
   expect(event('k~t~3~1~7')).toBe(event('k~t~0~1~7'));
   expect(event('k~t~0~2~7')).not.toBe(event('k~t~0~1~7'));
 });
+
+it('keeps the jid of a job that was late, or is replayed as a letter', () => {
+  const headers = {
+    'sluice.first-topic': 't',
+    'sluice.first-partition': '1',
+    'sluice.first-offset': '3',
+    'sluice.first-timestamp': '1600000000000',
+  };
+  const again = JSON.parse(text({ record: 'sidekiq' }, '{"class":"A","args":[]}', { headers })) as { jid: string };
+  expect(again.jid).toBe(jidOf(idOfGroup('k~t~0~1~3', 'g'), 1_600_000_000_000));
+});
