@@ -54,18 +54,19 @@ export function planReset(facts: PartitionFacts, jobs: LedgerJobs, wish: ResetWi
   const isOther = ['beyond', 'cut', 'forgotten', 'newer'].includes(nonsenseIn(facts)?.kind ?? '');
   const recordsAre = wish.recordsAre ?? (isOther ? 'new' : 'same');
   const before = { offset: facts.committed, generation: known?.generation ?? 0 };
-  if (recordsAre === 'new') return newLog(facts, jobs, wish, before);
+  if (recordsAre === 'new') return newLog(facts, jobs, wish, { before, isOther });
   if (offset < (facts.committed ?? 0)) {
     return `offset ${offset} lies below the committed ${facts.committed}, where everything is finished; to run it once more: --records new`;
   }
   return sameLog(facts, jobs, wish, before);
 }
 
+/** Of the log that Sluice knows, what lies below the commit was dealt with; of another one, nothing. */
 function newLog(
-  { bounds, ledgers }: PartitionFacts,
+  { bounds, committed = 0, ledgers }: PartitionFacts,
   { unsettled }: LedgerJobs,
   { offset, fingerprint }: ResetWish,
-  before: ResetPlan['before'],
+  { before, isOther }: { before: ResetPlan['before']; isOther: boolean },
 ): ResetPlan {
   const generation = Math.max(before.generation, ...ledgers.map((each) => each.generation)) + 1;
   return {
@@ -73,7 +74,7 @@ function newLog(
     recordsAre: 'new',
     metadata: { generation, fingerprint, reached: -1, finished: [] },
     before,
-    skipped: ranges(bounds.low, offset),
+    skipped: ranges(isOther ? bounds.low : Math.max(bounds.low, committed), offset),
     gone: [],
     again: ranges(offset, bounds.high),
     unwatchedJobs: unsettled,

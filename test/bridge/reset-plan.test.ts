@@ -96,6 +96,11 @@ describe('taking the records for new ones', () => {
     });
   });
 
+  it('skips nothing that is finished, in a log that is known', () => {
+    expect(plan(SOUND, { offset: 3, recordsAre: 'new' }).skipped).toEqual([]);
+    expect(plan(SOUND, { offset: 12, recordsAre: 'new' }).skipped).toEqual([{ start: 5, end: 12 }]);
+  });
+
   it('takes a generation that neither Kafka nor any Redis has known', () => {
     const facts = { ...SOUND, known: { ...KNOWN, generation: 2 }, ledgers: [ledger(9, 2), ledger(9, 5)] };
     expect(plan(facts, { offset: 0 }).metadata.generation).toBe(6);

@@ -112,6 +112,12 @@ test.each<[string, Partial<Seen>, number]>([
     0,
   ],
   ['Keeping up: nothing is behind', { sidekiq: { ...ruby, silentProcesses: 1 } }, 0],
+  [
+    '2 Sidekiq jobs wait in Redis main, and no Sidekiq process works there: is it the server and the database that Sidekiq uses?',
+    { sidekiq: { ...ruby, processes: 0 } },
+    0,
+  ],
+  ['Keeping up: nothing is behind', { sidekiq: { ...ruby, processes: 0, waiting: 0 } }, 0],
   ['4 jobs wait, and no worker host of Sluice is running', { roles: [role('bridge')], queues: [waiting] }, 0],
 ])('%s', (verdict, seen, exitCode) => {
   const all = { ...well, ...seen };

@@ -154,8 +154,9 @@ function gateOf(name: string, roles: readonly Beacon[]): GateView | null {
 }
 
 /** Those that are configured, fed by a bridge or served by a worker host. */
-function queuesOn({ queues }: Config, redis: string, roles: readonly Beacon[]): string[] {
+function queuesOn({ queues, topics }: Config, redis: string, roles: readonly Beacon[]): string[] {
   const told = roles.map(detailOf).flatMap(({ queues: fed = [], busy = {} }) => [...fed, ...Object.keys(busy)]);
-  const all = [...new Set([DEFAULT_QUEUE, ...Object.keys(queues), ...told])].sort();
+  const usual = Object.values(topics).some(({ target }) => target === 'bullmq') ? [DEFAULT_QUEUE] : [];
+  const all = [...new Set([...usual, ...Object.keys(queues), ...told])].sort();
   return all.filter((queue) => (queues[queue]?.redis ?? DEFAULT_REDIS) === redis);
 }

@@ -1,7 +1,8 @@
 /** A Sidekiq as its own Web counts it, and which of its processes tell the ledger what becomes of their jobs. */
 import { millisecondsOf } from '../../job/sidekiq-job.ts';
+import { isHostOfSluice } from '../../queue/sidekiq/process.ts';
 import type { Redis } from '../../redis/connection.ts';
-import { REPORTER_SILENT_S, SIDEKIQ_ALIVE, SIDEKIQ_REPORTERS } from '../../redis/keys.ts';
+import { REPORTER_SILENT_S, SIDEKIQ_REPORTERS } from '../../redis/keys.ts';
 import type { SidekiqStatus } from './shape.ts';
 
 /** The longest ones; there may be thousands. */
@@ -39,14 +40,10 @@ export async function sidekiqStatus(redis: Redis, name: string): Promise<Sidekiq
 
 async function processesIn(redis: Redis) {
   const listed = await redis.smembers('processes');
-  const found = await Promise.all(
-    listed.map(async (id) => ({
-      id,
-      busy: await redis.hget(id, 'busy'),
-      isOurs: (await redis.exists(SIDEKIQ_ALIVE + id)) === 1,
-    })),
+  const found = await Promise.all(listed.map(async (id) => ({ id, about: await redis.hmget(id, 'busy', 'info') })));
+  return found.flatMap(({ id, about: [busy, info] }) =>
+    busy == null ? [] : [{ id, busy: Number(busy), isOurs: isHostOfSluice(info ?? '') }],
   );
-  return found.flatMap(({ busy, ...each }) => (busy === null ? [] : [{ ...each, busy: Number(busy) }]));
 }
 
 /** Age of the job that is next. */

@@ -13,7 +13,10 @@ export interface Verdict {
 export function verdictOf(seen: Seen, now: number): Verdict {
   const problem = unseen(seen) ?? noBridge(seen) ?? halted(seen) ?? expiring(seen);
   if (problem !== undefined) return { verdict: problem, isHealthy: false };
-  return { verdict: closedGate(seen, now) ?? noWorkers(seen) ?? silentRuby(seen) ?? going(seen), isHealthy: true };
+  return {
+    verdict: closedGate(seen, now) ?? noWorkers(seen) ?? noSidekiq(seen) ?? silentRuby(seen) ?? going(seen),
+    isHealthy: true,
+  };
 }
 
 function unseen({ unreachable }: Seen): string | undefined {
@@ -64,6 +67,13 @@ function noWorkers({ roles, queues }: Seen): string | undefined {
   const waiting = queues.reduce((sum, queue) => sum + queue.waiting + queue.prioritized, 0);
   if (waiting === 0 || roles.some((each) => each.role === 'work' && !isSilent(each))) return undefined;
   return `${count(waiting, 'job')} wait, and no worker host of Sluice is running`;
+}
+
+/** Mostly the wrong server or database: what is settled when it is enqueued counts as finished there. */
+function noSidekiq({ sidekiq }: Seen): string | undefined {
+  if (sidekiq === null || sidekiq.waiting === 0 || sidekiq.processes > 0) return undefined;
+  const { waiting, redis } = sidekiq;
+  return `${count(waiting, 'Sidekiq job')} wait in Redis ${redis}, and no Sidekiq process works there: is it the server and the database that Sidekiq uses?`;
 }
 
 /** Their jobs are run, and nobody says so: the commit stands still. */

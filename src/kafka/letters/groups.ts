@@ -24,7 +24,7 @@ export function normalized(error: string): string {
     .replace(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"']+/gi, '<url>')
     .replace(/[^\s"'<>@]+@[^\s"'<>@]+\.[a-z]+/gi, '<email>')
     .replace(/"[^"]*"/g, '"..."')
-    .replace(/'[^']*'/g, "'...'")
+    .replace(/(?<!\w)'[^']*'/g, "'...'")
     .replace(/\b(0x)?(?=[0-9a-f]*\d)[0-9a-f]{12,}\b/gi, '<hex>')
     .replace(/\d+/g, '<n>');
 }

@@ -14,6 +14,7 @@ export const BEAT_MS = 5_000;
 /** Without so many beats, a host is dead and its jobs are put back. */
 const SILENT_BEATS = 3;
 const LISTED_S = 60;
+const VERSION = 'sluice';
 const BEAT = script(ALLOW_OOM, lua('beat-sidekiq'));
 
 export const SIGNALS = ['TSTP', 'TERM', 'TTIN'] as const;
@@ -93,11 +94,16 @@ function infoText({ identity, hostname, pid, startedAtMs, concurrency, queues }:
     capsules: { default: { concurrency, mode: 'random', weights } },
     labels: ['sluice'],
     identity,
-    version: 'sluice',
+    version: VERSION,
     embedded: false,
   };
   // Not through a number: one without a fraction would be milliseconds for Sidekiq 8.
   return `{"started_at":${timeText(startedAtMs, '7')},${JSON.stringify(info).slice(1)}`;
+}
+
+/** By what a process says of itself, which stays listed for a while when it is killed. */
+export function isHostOfSluice(info: string): boolean {
+  return info.includes(`"version":"${VERSION}"`);
 }
 
 function workText({ queue, payload, startedAtMs }: RunningWork): string {

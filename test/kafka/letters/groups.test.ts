@@ -11,6 +11,7 @@ describe('an error without what differs', () => {
     ['"status" has wire type 2', '"..." has wire type <n>'],
     ['ada@example.com is blocked since 2026-01-31T08:00:00.123Z', '<email> is blocked since <time>'],
     ['digest deadbeef0123456789 differs', 'digest <hex> differs'],
+    ["the job's class is 'Nope'; it's unknown", "the job's class is '...'; it's unknown"],
     ['nothing special', 'nothing special'],
   ])('%s', (error, expected) => {
     expect(normalized(error)).toBe(expected);
