@@ -13,7 +13,9 @@ import { silentLog } from '../src/log.ts';
 import { connect, type Redis } from '../src/redis/connection.ts';
 import { up } from '../stack/stack.ts';
 import { startRedis } from '../test/support/redis.ts';
-import { fillTopic, PARTITIONS, ROOT } from './topic.ts';
+import { ROOT } from './contest.ts';
+import { envelope } from './payload.ts';
+import { fillTopic, PARTITIONS } from './topic.ts';
 
 const { values } = parseArgs({
   allowPositionals: true,
@@ -32,7 +34,8 @@ let finished = 0;
 
 const { KAFKA_BROKERS } = await up({ install: true });
 const topic = `settling.${process.pid}`;
-await fillTopic(topic, KAFKA_BROKERS.split(','), records);
+const value = envelope();
+await fillTopic({ topic, brokers: KAFKA_BROKERS, records, value: () => value });
 const server = await startRedis();
 const redis = connect('bench', server, 'command', silentLog);
 const bridge = spawn(process.execPath, ['bin/sluice.js', 'bridge'], {
