@@ -5,9 +5,15 @@ for i = 1, queue_count do
   queues[i] = { name = ARGV[5 + 2 * i], prefix = ARGV[6 + 2 * i] }
   new_queue(queues[i])
 end
-for i = 7 + 2 * queue_count, #ARGV, 8 do
-  local queue = queues[tonumber(ARGV[i + 1])]
-  if add_job(queue, ARGV[5] .. ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]) then
+local treatments, treatment_count = {}, tonumber(ARGV[7 + 2 * queue_count])
+local first = 8 + 2 * queue_count
+for n = 1, treatment_count do
+  local i = first + (n - 1) * 5
+  treatments[tostring(n)] = { queues[tonumber(ARGV[i])], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4] }
+end
+for i = first + treatment_count * 5, #ARGV, 5 do
+  local queue, name, opts, delay, priority = unpack(treatments[ARGV[i + 1]])
+  if add_job(queue, ARGV[5] .. ARGV[i], name, ARGV[i + 2], opts .. ARGV[i + 3] .. '}', ARGV[i + 4], delay, priority) then
     created = created + 1
   end
 end
