@@ -80,7 +80,7 @@ export function run(
   const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const kill = () => void child.kill('SIGKILL');
   process.once('exit', kill);

@@ -53,14 +53,20 @@ function contestants(brokers: string, topic: string, records: number): Record<st
   };
 }
 
-/** `sluice bridge`, as a user runs it. */
-export function bridge(brokers: string, topic: string, settings: object, count: Contestant['count']): Contestant {
+/** `sluice bridge`, as a user runs it. `name` tells groups of one topic apart. */
+export function bridge(
+  brokers: string,
+  topic: string,
+  settings: object,
+  count: Contestant['count'],
+  name = 'sluice',
+): Contestant {
   return {
     start: ({ url }, round) =>
       node(['bin/sluice.js', 'bridge'], {
         KAFKA_BROKERS: brokers,
         REDIS_URL: url,
-        SLUICE_KAFKA__GROUP_ID: `${topic}-${round}`,
+        SLUICE_KAFKA__GROUP_ID: `${topic}-${name}-${round}`,
         SLUICE_TOPICS: JSON.stringify({ [topic]: settings }),
         SLUICE_LOG__LEVEL: 'error',
       }),
@@ -69,6 +75,6 @@ export function bridge(brokers: string, topic: string, settings: object, count: 
 }
 
 /** BullMQ's own count of the jobs that were ever added. */
-async function filled(redis: Redis): Promise<number> {
+export async function filled(redis: Redis): Promise<number> {
   return Number((await redis.get('bull:filled:id')) ?? 0);
 }

@@ -7,6 +7,12 @@ export function cpuUsec(pid: number): number {
   return familyOf(pid).reduce((sum, each) => sum + ownCpuUsec(each), 0);
 }
 
+/** Of the process and its descendants. */
+export function residentMib(pid: number): number {
+  const kib = familyOf(pid).map((each) => Number(/VmRSS:\s+(\d+)/.exec(contentOf(`/proc/${each}/status`))?.[1] ?? 0));
+  return Math.round(kib.reduce((sum, each) => sum + each, 0) / 1_024);
+}
+
 /** Processes that want a core at the moment, by the kernel's average over a minute. */
 export function load(): number {
   return Number(contentOf('/proc/loadavg').split(' ')[0] ?? 0);

@@ -7,15 +7,20 @@
  */
 import { parseArgs } from 'node:util';
 import { up } from '../stack/stack.ts';
+import { bytes } from './bytes.ts';
+import { delivery } from './delivery.ts';
+import { drain } from './drain.ts';
 import { fill } from './fill.ts';
+import { latency } from './latency.ts';
 import type { Part, PartResult } from './part.ts';
+import { rejoin } from './rejoin.ts';
 import { report } from './report.ts';
 import { sidekiq } from './sidekiq.ts';
 
 const ROUNDS = 5;
 const QUICK_ROUNDS = 1;
 
-const PARTS: Readonly<Record<string, Part>> = { fill, sidekiq };
+const PARTS: Readonly<Record<string, Part>> = { fill, bytes, sidekiq, drain, delivery, latency, rejoin };
 
 const { values } = parseArgs({
   options: {

@@ -10,10 +10,12 @@ export const PAYLOAD_BYTES = 250;
 /** Of the fields beside the title. */
 const REST_BYTES = 60;
 
-/** A `sluice.v1.Job` with a page view of about `bytes`. */
-export function envelope(bytes = PAYLOAD_BYTES): Buffer {
-  const codec = loadSchemas([fileURLToPath(new URL('../proto', import.meta.url))]).codec(VIEW);
-  return Buffer.from(encodeEnvelope({ type: VIEW, payload: codec.encode(pageView(bytes)) }));
+const codec = loadSchemas([fileURLToPath(new URL('../proto', import.meta.url))]).codec(VIEW);
+
+/** A `sluice.v1.Job` with a page view of about `bytes`; `occurredAt` in milliseconds since the epoch. */
+export function envelope(bytes = PAYLOAD_BYTES, occurredAt?: number): Buffer {
+  const time = occurredAt === undefined ? {} : { occurredAt: new Date(occurredAt).toISOString() };
+  return Buffer.from(encodeEnvelope({ type: VIEW, payload: codec.encode({ ...pageView(bytes), ...time }) }));
 }
 
 export function pageViewJson(bytes = PAYLOAD_BYTES): string {

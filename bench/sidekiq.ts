@@ -38,7 +38,7 @@ function contestants(brokers: string, topic: string, records: number): Record<st
   const settings = { record: 'sidekiq', target: 'sidekiq', settle: 'acknowledged' };
   return {
     sluice: bridge(brokers, topic, settings, waiting),
-    sluiceEnqueued: bridge(brokers, `${topic}`, { ...settings, settle: 'enqueued' }, waiting),
+    sluiceEnqueued: bridge(brokers, topic, { ...settings, settle: 'enqueued' }, waiting, 'enqueued'),
     lpush: {
       start: ({ url }) => node(['bench/contestants/lpush.ts', brokers, url, topic]),
       count: waiting,

@@ -1,6 +1,7 @@
 /**
  * The enqueue script driven from memory, two batches under way: its calls are packed before the first is sent, so that
- * Redis alone is the limit. `ledger` is the script as it is: the ceiling of a bridge; `bare` writes the same jobs without a ledger.
+ * Redis alone is the limit. `ledger` is the script as it is: the ceiling of a bridge; `bare` writes the same jobs without a
+ * ledger; `plain` writes such as a user's own queue holds, which go when they are done.
  */
 import { readFileSync } from 'node:fs';
 import { DEFAULT_BACKOFF } from '../../src/job/place.ts';
@@ -17,7 +18,7 @@ const UNDER_WAY = 2;
 
 const ADDER = `${lua('add-bullmq-checks')}\n${lua('add-bullmq')}`;
 const bare = script(lua('add-bullmq'), readFileSync(new URL('./bare.lua', import.meta.url), 'utf8'));
-const what: Script = how === 'bare' ? bare : enqueueScript(ADDER);
+const what: Script = how === 'ledger' ? enqueueScript(ADDER) : bare;
 
 const redis = connect('bench', { url }, 'ledger', silentLog);
 await new Promise((resolve) => redis.once('ready', resolve));
@@ -25,8 +26,11 @@ const sinkOf = (client: Redis) => createBullSink({ name: 'bench', redis: client,
 const ledger = { cluster: 'bench', group: 'bench', topic: 'bench', partition: 0 };
 const claim = (await sinkOf(redis).claim(ledger, 0)) as Claim;
 
+await sinkOf(redis).reconcile(claim, []);
+
 const calls = await packed();
 await Promise.all(Array.from({ length: UNDER_WAY }, drive));
+redis.disconnect();
 
 async function drive(): Promise<void> {
   for (let call = calls.shift(); call !== undefined; call = calls.shift()) {
@@ -40,7 +44,7 @@ async function drive(): Promise<void> {
 async function packed(): Promise<(string | number)[][]> {
   const noted: (string | number)[][] = [];
   const evalsha = async (...call: (string | number)[]) => {
-    noted.push(call);
+    noted.push(how === 'plain' ? call.map(asPlain) : call);
     return ['ok', 0, ''];
   };
   const notes = sinkOf({ evalsha } as unknown as Redis);
@@ -50,6 +54,10 @@ async function packed(): Promise<(string | number)[][]> {
     await notes.enqueue(claim, from - 1, { jobs: placed, last: from + atOnce - 1 });
   }
   return noted;
+}
+
+function asPlain(argument: string | number): string | number {
+  return String(argument).replace('"removeOnComplete":false', '"removeOnComplete":true');
 }
 
 function place(offset: number): PlacedJob {
