@@ -5,17 +5,18 @@ import { encodeEnvelope } from '../src/schema/envelope.ts';
 import { loadSchemas } from '../src/schema/load.ts';
 
 export const VIEW = 'acme.web.v1.PageView';
+/** Of the job's data, as JSON. */
 export const PAYLOAD_BYTES = 250;
 
-/** Of the fields beside the title. */
-const REST_BYTES = 60;
+/** Of the data without its title. */
+const REST_BYTES = 85;
 
 const codec = loadSchemas([fileURLToPath(new URL('../proto', import.meta.url))]).codec(VIEW);
 
-/** A `sluice.v1.Job` with a page view of about `bytes`; `occurredAt` in milliseconds since the epoch. */
-export function envelope(bytes = PAYLOAD_BYTES, occurredAt?: number): Buffer {
+/** A `sluice.v1.Job` with a page view of `bytes` as JSON; `occurredAt` in milliseconds since the epoch. */
+export function envelope(bytes = PAYLOAD_BYTES, occurredAt?: number, queue?: string): Buffer {
   const time = occurredAt === undefined ? {} : { occurredAt: new Date(occurredAt).toISOString() };
-  return Buffer.from(encodeEnvelope({ type: VIEW, payload: codec.encode({ ...pageView(bytes), ...time }) }));
+  return Buffer.from(encodeEnvelope({ type: VIEW, payload: codec.encode({ ...pageView(bytes), ...time }), queue }));
 }
 
 export function pageViewJson(bytes = PAYLOAD_BYTES): string {

@@ -21,7 +21,7 @@ class View
   end
 end
 
-ARGS = ["user-17", 200, {"url" => "https://shop.example/products/kettle", "title" => "x" * 190, "ratio" => 0.5}].freeze
+ARGS = ["user-17", 200, {"url" => "https://shop.example/products/kettle", "title" => "x" * 165, "ratio" => 0.5}].freeze
 
 if how == "perform_async"
   total.to_i.times { View.perform_async(*ARGS) }

@@ -12,8 +12,8 @@ import { connect, type Redis } from '../../src/redis/connection.ts';
 import { lua, runScript, type Script, script } from '../../src/redis/script.ts';
 import { pageViewJson, VIEW } from '../payload.ts';
 
-const [url = '', jobs = '0', how = 'ledger', batch = '500'] = process.argv.slice(2);
-const [total, atOnce] = [Number(jobs), Number(batch)];
+const [url = '', jobs = '0', how = 'ledger', batch = '500', begin = '0'] = process.argv.slice(2);
+const [total, atOnce, first] = [Number(jobs), Number(batch), Number(begin)];
 const UNDER_WAY = 2;
 
 const ADDER = `${lua('add-bullmq-checks')}\n${lua('add-bullmq')}`;
@@ -48,10 +48,10 @@ async function packed(): Promise<(string | number)[][]> {
     return ['ok', 0, ''];
   };
   const notes = sinkOf({ evalsha } as unknown as Redis);
-  for (let from = 0; from < total; from += atOnce) {
+  for (let from = first; from < first + total; from += atOnce) {
     const placed = Array.from({ length: atOnce }, (_, i) => place(from + i));
     // Two are under way: the second may come first to nobody.
-    await notes.enqueue(claim, from - 1, { jobs: placed, last: from + atOnce - 1 });
+    await notes.enqueue(claim, from === first ? -1 : from - 1, { jobs: placed, last: from + atOnce - 1 });
   }
   return noted;
 }
