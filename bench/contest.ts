@@ -4,9 +4,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { type RedisServer, startRedisServer } from '../src/faults/redis-server.ts';
 import { silentLog } from '../src/log.ts';
 import { connect, type Redis } from '../src/redis/connection.ts';
-import { startRedis, type TestRedis } from '../test/support/redis.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 import { type Lap, timed } from './stopwatch.ts';
 
@@ -16,8 +16,8 @@ const QUIET_MS = 150;
 
 export interface Contestant {
   /** Fills queues and the like, before anything is measured. */
-  readonly prepare?: (server: TestRedis, redis: Redis) => Promise<void>;
-  readonly start: (server: TestRedis, round: number) => ChildProcess;
+  readonly prepare?: (server: RedisServer, redis: Redis) => Promise<void>;
+  readonly start: (server: RedisServer, round: number) => ChildProcess;
   /** Jobs that are done so far. */
   readonly count: (redis: Redis) => Promise<number>;
 }
@@ -49,7 +49,7 @@ export async function contest(contestants: Readonly<Record<string, Contestant>>,
 }
 
 async function lap(contestant: Contestant, round: number, { total, limitMs, redis: extra = [] }: Terms) {
-  const server = await startRedis({ extra });
+  const server = await startRedis(extra);
   const redis = connect('bench', server, 'command', silentLog);
   try {
     const empty = await usedBytes(redis);
@@ -65,6 +65,18 @@ async function lap(contestant: Contestant, round: number, { total, limitMs, redi
     redis.disconnect();
     await server.stop();
   }
+}
+
+/** What has to end with this process. */
+const running = new Set<() => void>();
+process.once('exit', () => {
+  for (const kill of running) kill();
+});
+
+export async function startRedis(extra: readonly string[] = []): Promise<RedisServer> {
+  const server = await startRedisServer({ extra });
+  running.add(server.killNow);
+  return server;
 }
 
 /** A process of this Node, in the project's folder. */
@@ -83,8 +95,8 @@ export function run(
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const kill = () => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  child.once('close', () => process.off('exit', kill));
+  running.add(kill);
+  child.once('close', () => running.delete(kill));
   return child;
 }
 

@@ -5,8 +5,7 @@
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startRedis } from '../test/support/redis.ts';
-import { end, node, pause } from './contest.ts';
+import { end, node, pause, startRedis } from './contest.ts';
 import { startHost } from './drain.ts';
 import { bridge, filled } from './fill.ts';
 import type { Part, Rows } from './part.ts';

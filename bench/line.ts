@@ -3,8 +3,7 @@
  * counts what it accepts. How far each is, and how large, is asked from outside.
  */
 import type { ChildProcess } from 'node:child_process';
-import { startRedis } from '../test/support/redis.ts';
-import { end, node, pause } from './contest.ts';
+import { end, node, pause, startRedis } from './contest.ts';
 import { startHost } from './drain.ts';
 import { bridge, filled } from './fill.ts';
 import { residentMib } from './machine.ts';

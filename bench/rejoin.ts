@@ -6,8 +6,7 @@
 import { silentLog } from '../src/log.ts';
 import type { Redis } from '../src/redis/connection.ts';
 import { connect } from '../src/redis/connection.ts';
-import { startRedis } from '../test/support/redis.ts';
-import { end, node, pause } from './contest.ts';
+import { end, node, pause, startRedis } from './contest.ts';
 import { bridge, filled } from './fill.ts';
 import type { Part } from './part.ts';
 import { makeTopic, PARTITIONS } from './topic.ts';

@@ -9,8 +9,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { silentLog } from '../src/log.ts';
 import { connect, type Redis } from '../src/redis/connection.ts';
-import { startRedis } from '../test/support/redis.ts';
-import { end, pause } from './contest.ts';
+import { end, pause, startRedis } from './contest.ts';
 import { bridge as bridgeOf, filled } from './fill.ts';
 import type { Part } from './part.ts';
 import { envelope } from './payload.ts';
