@@ -34,7 +34,7 @@ const { values } = parseArgs({
   },
 });
 const isQuick = values.quick;
-const rounds = Number(values.rounds ?? (isQuick ? 1 : 5));
+const rounds = Number(values.rounds ?? (isQuick ? 1 : 3));
 
 const USUAL: Readonly<Record<string, Part>> = { fill, sidekiq, drain, bytes, delivery, latency, rejoin };
 const PARTS: Readonly<Record<string, Part>> = {

@@ -19,7 +19,8 @@ export const DEFAULT_SIDEKIQ_QUEUE = 'default';
  * a number needs more than 200 others to be beyond a Float. A number ends before a sign or a blank: a jid looks like
  * one often enough, and ends before a quote.
  */
-const DOUBTFUL = /\\u[dD][89a-fA-F]|\d[eE]\+?\d{3,}[\s,\]}]|\d{200}/;
+const SURROGATE = /\\u[dD][89a-fA-F]/;
+const HUGE = /\d(?:[eE]\+?\d{3,}[\s,\]}]|\d{199})/;
 /** What Ruby's JSON reads. */
 export const DEEPEST = 100;
 /** Sidekiq's Web shows no queue of another name. */
@@ -53,7 +54,8 @@ export function parseSidekiqJob(text: string): SidekiqJob {
   const { members, depth } = objectText(text);
   if (depth > DEEPEST) throw broken(`is nested ${depth} deep; Ruby reads ${DEEPEST} at most`);
   for (const { field, rule } of FIELD_RULES) check(field, value[field], rule);
-  if (DOUBTFUL.test(text)) JSON.parse(text, checkReadable);
+  // Asked one by one: most texts hold no escape, and are searched for one faster than by an expression.
+  if ((text.includes('\\u') && SURROGATE.test(text)) || HUGE.test(text)) JSON.parse(text, checkReadable);
   return {
     class: value.class as string,
     wrapped: value.wrapped as string | undefined,

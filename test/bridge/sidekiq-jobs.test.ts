@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { topicConfig } from '../../src/bridge/config.ts';
 import { createDecoder } from '../../src/bridge/decode.ts';
 import { createRouter } from '../../src/bridge/route.ts';
-import { idOfGroup } from '../../src/job/identity.ts';
+import { groupMark, idOfGroup } from '../../src/job/identity.ts';
 import type { Job } from '../../src/job/job.ts';
 import type { KafkaRecord } from '../../src/kafka/consumer.ts';
 import { sidekiqConfig } from '../../src/queue/config.ts';
@@ -15,7 +15,7 @@ const schemas = loadSchemas([`${ROOT}proto`]);
 const TYPE = 'acme.web.v1.PageView';
 const payload = schemas.codec(TYPE).encode({ url: 'https://x/1' });
 /** As the group `g` makes it. */
-const ID = idOfGroup('k~t~0~1~7', 'g');
+const ID = idOfGroup('k~t~0~1~7', groupMark('g'));
 const NOW = 1_700_000_100_000;
 
 function made(
