@@ -27,10 +27,10 @@ export function groupMark(group: string): string {
   return createHash('sha256').update(group).digest('hex').slice(0, 8);
 }
 
-/** The id of the Sidekiq job that this group makes of a record, by the record's own. */
-export function idOfGroup(id: string, group: string): string {
+/** The id of the Sidekiq job that the group of this mark makes of a record, by the record's own. */
+export function idOfGroup(id: string, mark: string): string {
   const at = id.lastIndexOf('~') + 1;
-  return `${id.slice(0, at)}${groupMark(group)}~${id.slice(at)}`;
+  return `${id.slice(0, at)}${mark}~${id.slice(at)}`;
 }
 
 /**

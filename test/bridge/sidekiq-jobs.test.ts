@@ -4,7 +4,7 @@ import { topicConfig } from '../../src/bridge/config.ts';
 import { createDecoder } from '../../src/bridge/decode.ts';
 import { createRouter } from '../../src/bridge/route.ts';
 import { sidekiqEventIdOf } from '../../src/job/event-id.ts';
-import { idOfGroup } from '../../src/job/identity.ts';
+import { groupMark, idOfGroup } from '../../src/job/identity.ts';
 import type { Job } from '../../src/job/job.ts';
 import { jidOf } from '../../src/job/sidekiq-job.ts';
 import type { KafkaRecord } from '../../src/kafka/consumer.ts';
@@ -17,7 +17,7 @@ const schemas = loadSchemas([`${ROOT}proto`]);
 const TYPE = 'acme.web.v1.PageView';
 const payload = schemas.codec(TYPE).encode({ url: 'https://x/1' });
 /** As the group `g` makes it. */
-const ID = idOfGroup('k~t~0~1~7', 'g');
+const ID = idOfGroup('k~t~0~1~7', groupMark('g'));
 const NOW = 1_700_000_100_000;
 
 function made(
@@ -166,5 +166,5 @@ it('keeps the jid of a job that was late, or is replayed as a letter', () => {
     'sluice.first-timestamp': '1600000000000',
   };
   const again = JSON.parse(text({ record: 'sidekiq' }, '{"class":"A","args":[]}', { headers })) as { jid: string };
-  expect(again.jid).toBe(jidOf(idOfGroup('k~t~0~1~3', 'g'), 1_600_000_000_000));
+  expect(again.jid).toBe(jidOf(idOfGroup('k~t~0~1~3', groupMark('g')), 1_600_000_000_000));
 });

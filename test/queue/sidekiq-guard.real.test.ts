@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { defineSidekiqWorker } from '../../src/definition/sidekiq-worker.ts';
 import type { Outcome, WorkerContext } from '../../src/definition/worker.ts';
-import { idOfGroup } from '../../src/job/identity.ts';
+import { groupMark, idOfGroup } from '../../src/job/identity.ts';
 import type { Job } from '../../src/job/job.ts';
 import { jidOf } from '../../src/job/sidekiq-job.ts';
 import { silentLog } from '../../src/log.ts';
@@ -39,7 +39,7 @@ afterAll(async () => {
 });
 
 function jobAt(offset: number, fields: object = {}, group = LEDGER.group): Job {
-  const source = idOfGroup(`k~t~0~0~${offset}`, group);
+  const source = idOfGroup(`k~t~0~0~${offset}`, groupMark(group));
   const job = { class: 'Hold', args: [offset], jid: jidOf(source, offset), queue: 'default', retry: 0, ...fields };
   const data = JSON.stringify({ ...job, sl: { source, key: 'a-key', headers: { h: 'x' } } });
   const about = { key: 'a-key' };
