@@ -148,12 +148,12 @@ it('refuses an event that its rules name no class or queue for', () => {
 });
 
 it('gives a record that is replayed the jid that it had, and one of a topic made anew another', () => {
-  const of = (id: string, createdAt: number) => jidOf(idOfGroup(id, 'g'), createdAt);
+  const of = (id: string, createdAt: number) => jidOf(idOfGroup(id, groupMark('g')), createdAt);
   const jid = of('k~t~0~1~7', 1_000);
   expect(of('k~t~3~1~7', 1_000)).toBe(jid);
-  const others = [of('k~t~0~1~7', 1_001), of('k~t~0~1~8', 1_000), jidOf(idOfGroup('k~t~0~1~7', 'h'), 1_000)];
+  const others = [of('k~t~0~1~7', 1_001), of('k~t~0~1~8', 1_000), jidOf(idOfGroup('k~t~0~1~7', groupMark('h')), 1_000)];
   expect(new Set([jid, ...others]).size).toBe(4);
-  const event = (id: string) => sidekiqEventIdOf(idOfGroup(id, 'g'), 1_000);
+  const event = (id: string) => sidekiqEventIdOf(idOfGroup(id, groupMark('g')), 1_000);
   expect(event('k~t~3~1~7')).toBe(event('k~t~0~1~7'));
   expect(event('k~t~0~2~7')).not.toBe(event('k~t~0~1~7'));
 });

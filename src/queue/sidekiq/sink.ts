@@ -3,7 +3,7 @@
  * by whoever runs it, a Ruby process with the middleware or a host of Sluice's; the queues themselves cannot be asked.
  */
 
-import { idOfGroup } from '../../job/identity.ts';
+import { groupMark, idOfGroup } from '../../job/identity.ts';
 import type { Job } from '../../job/job.ts';
 import { objectText, textOf } from '../../job/json-members.ts';
 import { leftText } from '../../job/place-sidekiq.ts';
@@ -122,7 +122,7 @@ function untrackedText(text: string): string {
 
 /** What nobody has any more, as far as a letter needs it. */
 function lostText(id: string, { ledger }: Claim, reason: string): string {
-  const source = idOfGroup(id, ledger.group);
+  const source = idOfGroup(id, groupMark(ledger.group));
   return JSON.stringify({ error_class: 'Sluice::Lost', error_message: reason, sl: { source } });
 }
 
