@@ -18,6 +18,8 @@ export interface Contestant {
   /** Fills queues and the like, before anything is measured. */
   readonly prepare?: (server: RedisServer, redis: Redis) => Promise<void>;
   readonly start: (server: RedisServer, round: number) => ChildProcess;
+  /** What ends it. Default: kill -9. */
+  readonly signal?: NodeJS.Signals;
   /** Jobs that are done so far. */
   readonly count: (redis: Redis) => Promise<number>;
 }
@@ -58,7 +60,8 @@ async function lap(contestant: Contestant, round: number, { total, limitMs, redi
     const count = () => contestant.count(redis);
     const redisPid = server.pid;
     const result = await timed({ redis, redisPid, contestantPid: child.pid as number, count, total, limitMs });
-    await end(child);
+    // What has children of its own is asked to end.
+    await end(child, contestant.signal);
     await pause(QUIET_MS);
     return { ...result, bytes: ((await usedBytes(redis)) - empty) / (await count()) };
   } finally {

@@ -29,7 +29,7 @@ export const fill: Part = async ({ brokers, rounds, isQuick }) => {
       fillVsBestAddBulk: ratio('sluice', 'bestAddBulk'),
       fillVsNaive: ratio('sluice', 'naive'),
       fillVsCeiling: ratio('sluice', 'script'),
-      scriptVsNoLedger: ratio('script', 'scriptWithoutLedger', 'scriptUsec'),
+      scriptVsNoLedger: ratio('script', 'scriptWithoutLedger', 'redisUsec'),
     },
   };
 };
@@ -60,10 +60,11 @@ export function bridge(
   settings: object,
   count: Contestant['count'],
   name = 'sluice',
+  flags: readonly string[] = [],
 ): Contestant {
   return {
     start: ({ url }, round) =>
-      node(['bin/sluice.js', 'bridge'], {
+      node([...flags, 'bin/sluice.js', 'bridge'], {
         KAFKA_BROKERS: brokers,
         REDIS_URL: url,
         SLUICE_KAFKA__GROUP_ID: `${topic}-${name}-${round}`,

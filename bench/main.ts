@@ -6,6 +6,7 @@
  *   npm run bench -- --only fill,drain     these parts
  *   npm run bench -- --curves              how filling grows with payloads, partitions, queues, backlog
  *   npm run bench -- --sustained 30        minutes of everything at --rate events a second
+ *   npm run bench -- --only profile       where the bridge's microseconds go
  *   npm run bench -- --only settling       what settling costs Redis while a million jobs wait
  */
 import { parseArgs } from 'node:util';
@@ -17,6 +18,7 @@ import { drain } from './drain.ts';
 import { fill } from './fill.ts';
 import { latency } from './latency.ts';
 import type { Part } from './part.ts';
+import { profile } from './profile.ts';
 import { rejoin } from './rejoin.ts';
 import { report } from './report.ts';
 import { settling } from './settling.ts';
@@ -40,6 +42,7 @@ const USUAL: Readonly<Record<string, Part>> = { fill, sidekiq, drain, bytes, del
 const PARTS: Readonly<Record<string, Part>> = {
   ...USUAL,
   curves,
+  profile,
   settling,
   sustained: sustained(Number(values.sustained ?? 1), Number(values.rate)),
 };

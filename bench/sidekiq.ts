@@ -14,6 +14,9 @@ const RECORDS = 400_000;
 const QUICK_RECORDS = 150_000;
 const LIMIT_MS = 4_000;
 
+/** A topic whose records are finished when their jobs have run: the ledger holds each of them. */
+export const settled = { record: 'sidekiq', target: 'sidekiq', settle: 'acknowledged' };
+
 export const sidekiq: Part = async ({ brokers, rounds, isQuick }) => {
   const topic = `bench.sidekiq.${process.pid}`;
   const records = isQuick ? QUICK_RECORDS : RECORDS;
@@ -35,10 +38,9 @@ function contestants(brokers: string, topic: string, records: number): Record<st
     start: ({ url }) => run('ruby', ['bench/contestants/push.rb', how, String(records)], { REDIS_URL: url }),
     count: waiting,
   });
-  const settings = { record: 'sidekiq', target: 'sidekiq', settle: 'acknowledged' };
   return {
-    sluice: bridge(brokers, topic, settings, waiting),
-    sluiceEnqueued: bridge(brokers, topic, { ...settings, settle: 'enqueued' }, waiting, 'enqueued'),
+    sluice: bridge(brokers, topic, settled, waiting),
+    sluiceEnqueued: bridge(brokers, topic, { ...settled, settle: 'enqueued' }, waiting, 'enqueued'),
     lpush: {
       start: ({ url }) => node(['bench/contestants/lpush.ts', brokers, url, topic]),
       count: waiting,
@@ -48,6 +50,6 @@ function contestants(brokers: string, topic: string, records: number): Record<st
   };
 }
 
-function waiting(redis: Redis): Promise<number> {
+export function waiting(redis: Redis): Promise<number> {
   return redis.llen('queue:filled');
 }

@@ -15,6 +15,8 @@ import { pageViewJson, VIEW } from '../payload.ts';
 const [url = '', jobs = '0', how = 'ledger', batch = '500', begin = '0'] = process.argv.slice(2);
 const [total, atOnce, first] = [Number(jobs), Number(batch), Number(begin)];
 const UNDER_WAY = 2;
+/** Jobs that are packed before the first of them is sent: all that are measured. */
+const IN_MEMORY = 500_000;
 
 const ADDER = `${lua('add-bullmq-checks')}\n${lua('add-bullmq')}`;
 const bare = script(lua('add-bullmq'), readFileSync(new URL('./bare.lua', import.meta.url), 'utf8'));
@@ -28,8 +30,11 @@ const claim = (await sinkOf(redis).claim(ledger, 0)) as Claim;
 
 await sinkOf(redis).reconcile(claim, []);
 
-const calls = await packed();
-await Promise.all(Array.from({ length: UNDER_WAY }, drive));
+let calls: (string | number)[][] = [];
+for (let from = first; from < first + total; from += IN_MEMORY) {
+  calls = await packed(from, Math.min(from + IN_MEMORY, first + total));
+  await Promise.all(Array.from({ length: UNDER_WAY }, drive));
+}
 redis.disconnect();
 
 async function drive(): Promise<void> {
@@ -41,14 +46,14 @@ async function drive(): Promise<void> {
 }
 
 /** As the sink itself packs them: it is given a client that only takes notes. */
-async function packed(): Promise<(string | number)[][]> {
+async function packed(start: number, end: number): Promise<(string | number)[][]> {
   const noted: (string | number)[][] = [];
   const evalsha = async (...call: (string | number)[]) => {
     noted.push(how === 'plain' ? call.map(asPlain) : call);
     return ['ok', 0, ''];
   };
   const notes = sinkOf({ evalsha } as unknown as Redis);
-  for (let from = first; from < first + total; from += atOnce) {
+  for (let from = start; from < end; from += atOnce) {
     const placed = Array.from({ length: atOnce }, (_, i) => place(from + i));
     // Two are under way: the second may come first to nobody.
     await notes.enqueue(claim, from === first ? -1 : from - 1, { jobs: placed, last: from + atOnce - 1 });
