@@ -6,6 +6,7 @@ import { tableOf } from '../../bench/table.ts';
 
 it('takes the median of rounds and the span of all', () => {
   expect(spreadOf([3, 1, 2])).toEqual({ median: 2, low: 1, high: 3 });
+  expect(spreadOf([Number.NaN, 4])).toEqual({ median: 4, low: 4, high: 4 });
   expect(spreadOf([10, 20])).toEqual({ median: 15, low: 10, high: 20 });
 });
 
