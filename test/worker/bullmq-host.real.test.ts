@@ -78,9 +78,11 @@ const under = {
   },
 
   async see(id) {
+    // The state first: what is final stays as it is.
+    const state = await queue.getJobState(id);
     const job = await Job.fromId(queue, id);
     if (job === undefined) return undefined;
-    return { state: await job.getState(), reason: job.failedReason ?? '', stack: job.stacktrace?.at(-1) ?? '' };
+    return { state, reason: job.failedReason ?? '', stack: job.stacktrace?.at(-1) ?? '' };
   },
 
   async loseLock(id) {

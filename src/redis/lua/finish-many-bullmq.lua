@@ -1,0 +1,117 @@
+-- Completes many jobs of a queue at once, each with the effects of BullMQ 6.7.0's moveToFinished without fetching, and takes
+-- their ledger entries with them (rule 12). What is the same for all of a call is done once: trimming events, metrics,
+-- `stalled`, the ledger's chunks, and whether the queue is drained. The differential test compares every key.
+-- Completed by the original, one by one: children and parents of a flow, deduplicated jobs, jobs whose history is limited by
+-- age or number, and all where another BullMQ than the compared one is installed.
+-- Other than in the original, a job whose lock ran out while nobody else took it is completed.
+--
+-- KEYS: active. ARGV: key prefix `bull:mail:`, queue, key of the sources, most data points of the metrics or '', 1 where
+-- the original is to be used, then for each job {id, token, return value, what to keep: `0` nothing, `-1` all, else JSON}.
+-- Returns for each job 0, BullMQ's negative code, or the text of an error, which concerns this job alone.
+
+local FIRST_JOB, JOB_ARGUMENTS = 6, 4
+local KEYS_TO_FINISH = { 'wait', 'active', 'prioritized', 'events', 'stalled', 'limiter', 'delayed', 'paused', 'meta', 'pc', 'completed' }
+local MISSING_KEY, MISSING_LOCK, NOT_ACTIVE, NOT_OWNED = -1, -2, -3, -6
+
+local prefix, queue, sources, most_points, is_original = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
+local active, events, completed = prefix .. 'active', prefix .. 'events', prefix .. 'completed'
+local now = now_ms()
+local finished_here, no_longer_stalled = 0, {}
+local is_drain_open = false
+
+local function finish_by_original(id, token, value, keep)
+  local keys = {}
+  for i, name in ipairs(KEYS_TO_FINISH) do keys[i] = prefix .. name end
+  keys[12], keys[13], keys[14] = prefix .. id, prefix .. 'metrics:completed', prefix .. 'marker'
+  local function with(lock_token)
+    local opts = {
+      token = lock_token,
+      keepJobs = string.byte(keep) == 123 and cjson.decode(keep) or { count = tonumber(keep) },
+      attempts = 0,
+      maxMetricsSize = tonumber(most_points) or '',
+    }
+    return moveToFinished(keys, { id, now, 'returnvalue', value, 'completed', '0', prefix, cmsgpack.pack(opts), '' })
+  end
+  local result = with(token)
+  if result == MISSING_LOCK then result = with('0') end
+  if result >= 0 then is_drain_open = false end
+  return result
+end
+
+local function complete(id, token, value, keep)
+  local job = prefix .. id
+  local known = redis.call('HMGET', job, 'ats', 'atm', 'parentKey', 'parent', 'deid')
+  if is_original or known[3] or known[4] or known[5] or string.byte(keep) == 123
+    or redis.call('EXISTS', job .. ':dependencies', job .. ':unsuccessful', job .. ':processed', job .. ':failed') > 0 then
+    return finish_by_original(id, token, value, keep)
+  end
+  if not known[1] and redis.call('EXISTS', job) == 0 then return MISSING_KEY end
+  local holder = redis.call('GET', job .. ':lock')
+  if holder and holder ~= token then return NOT_OWNED end
+  local was_active = redis.call('LREM', active, -1, id) > 0
+  no_longer_stalled[#no_longer_stalled + 1] = id
+  if not was_active then
+    redis.call('DEL', job .. ':lock')
+    return NOT_ACTIVE
+  end
+  if keep == '0' then
+    redis.call('DEL', job, job .. ':lock', job .. ':logs')
+  else
+    redis.call('DEL', job .. ':lock')
+    redis.call('ZADD', completed, now, id)
+    redis.call('HSET', job, 'atm', (known[2] or 0) + 1, 'returnvalue', value, 'finishedOn', now)
+  end
+  redis.call('XADD', events, '*', 'event', 'completed', 'jobId', id, 'returnvalue', value, 'prev', 'active')
+  finished_here = finished_here + 1
+  is_drain_open = true
+  return 0
+end
+
+-- Minutes are points; the first job of a call closes the past ones, as it does in the original.
+local function count_points()
+  local key = prefix .. 'metrics:completed'
+  local before = redis.call('HINCRBY', key, 'count', finished_here) - finished_here
+  local last = redis.call('HMGET', key, 'prevTS', 'prevCount')
+  if not last[1] then
+    redis.call('HSET', key, 'prevTS', now, 'prevCount', 0)
+    return
+  end
+  local most = tonumber(most_points)
+  local minutes = math.min(math.floor(now / 60000) - math.floor(last[1] / 60000), most)
+  if minutes <= 0 then return end
+  redis.call('LPUSH', key .. ':data', before - last[2])
+  for _ = 2, minutes do redis.call('LPUSH', key .. ':data', 0) end
+  redis.call('LTRIM', key .. ':data', 0, most - 1)
+  redis.call('HSET', key, 'prevCount', before, 'prevTS', now)
+end
+
+local function tell_if_drained()
+  if redis.call('LLEN', prefix .. 'wait') == 0 and redis.call('LLEN', active) == 0
+    and redis.call('ZCARD', prefix .. 'prioritized') == 0 then
+    redis.call('XADD', events, '*', 'event', 'drained')
+  end
+end
+
+local max_events = redis.call('HGET', prefix .. 'meta', 'opts.maxLenEvents')
+if not max_events then
+  max_events = '10000'
+  redis.call('HSET', prefix .. 'meta', 'opts.maxLenEvents', max_events)
+end
+redis.call('XTRIM', events, 'MAXLEN', '~', max_events)
+
+local reply, done = {}, {}
+for i = FIRST_JOB, #ARGV, JOB_ARGUMENTS do
+  local is_through, result = pcall(complete, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+  if is_through then
+    reply[#reply + 1] = result
+    if result >= 0 then done[#done + 1] = ARGV[i] end
+  else
+    reply[#reply + 1] = tostring(type(result) == 'table' and result.err or result)
+  end
+end
+
+if #no_longer_stalled > 0 then redis.call('SREM', prefix .. 'stalled', unpack(no_longer_stalled)) end
+if finished_here > 0 and most_points ~= '' then count_points() end
+if is_drain_open then tell_if_drained() end
+settle_many(done, queue, sources)
+return reply
