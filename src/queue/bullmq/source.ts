@@ -20,8 +20,8 @@ const REFUSED_WAIT_MS = 250;
 /** Digest of the scripts that ours stand for (BullMQ 6.7.0). */
 const TESTED_DIGEST = '425418add7cd28bd';
 
-/** A job's hash as Redis keeps it: field, value, field, value. */
-export type RawJob = readonly string[];
+/** A job's hash as Redis keeps it. */
+export type RawJob = Readonly<Record<string, string>>;
 
 export interface TakenRaw {
   readonly id: string;
@@ -85,10 +85,8 @@ export function createBullSource(options: BullSourceOptions): BullSource {
     async take(most, token) {
       const args = [...common, token, lockMs, most, REFUSED_WAIT_MS, stock];
       const reply = (await runScript(connection, TAKE, wait, args)) as TakeReply;
-      const [nowMs, limitedMs, nextDueMs, refused, ...rest] = reply;
-      const jobs: TakenRaw[] = [];
-      for (let i = 0; i < rest.length; i += 2) jobs.push({ id: rest[i] as string, raw: rest[i + 1] as string[] });
-      return { jobs, nowMs, limitedMs, nextDueMs, refused };
+      const [nowMs, limitedMs, nextDueMs, refused] = reply;
+      return { jobs: takenIn(reply), nowMs, limitedMs, nextDueMs, refused };
     },
 
     async complete(jobs) {
@@ -97,4 +95,32 @@ export function createBullSource(options: BullSourceOptions): BullSource {
       return (await runScript(connection, FINISH, active, args)) as (number | string)[];
     },
   };
+}
+
+const FIRST_JOB = 4;
+
+function takenIn(reply: TakeReply): TakenRaw[] {
+  const jobs: TakenRaw[] = [];
+  for (let i = FIRST_JOB; i < reply.length; ) {
+    const [id, next] = [reply[i] as string, reply[i + 1] as string | string[]];
+    if (typeof next === 'string') {
+      jobs.push({ id, raw: freshJob(next, reply[i + 2] as string, reply[i + 3] as string, reply[i + 4] as string) });
+      i += 5;
+    } else {
+      jobs.push({ id, raw: fieldsOf(next) });
+      i += 2;
+    }
+  }
+  return jobs;
+}
+
+/** As most jobs are when they are taken for the first time. */
+function freshJob(name: string, data: string, opts: string, timestamp: string): RawJob {
+  return { name, data, opts, timestamp, delay: '0', priority: '0', ats: '1' };
+}
+
+function fieldsOf(list: readonly string[]): RawJob {
+  const fields: Record<string, string> = {};
+  for (let i = 0; i < list.length; i += 2) fields[list[i] as string] = list[i + 1] as string;
+  return fields;
 }

@@ -7,7 +7,7 @@
 -- KEYS: wait. ARGV: key prefix `bull:mail:`, queue, key of the sources, token of the locks, their time in ms, most jobs,
 -- wait of a refused host in ms, 1 where the original is to be used.
 -- Returns {now in ms, limited for ms, when the next delayed job is due in ms or 0, refused, then for each job its id and
--- its hash as a list}.
+-- its hash as a list; of one that is as it was added, without delay and priority, the id, name, data, opts and timestamp}.
 --
 -- Hard rules: an id is in `active` before anything can fail that concerns one job only; what fails then is found by the
 -- stalled check. A refused job is counted nowhere, and makes room for the next; after so many the host waits.
@@ -111,6 +111,16 @@ local function pop_ids()
   return taken
 end
 
+local FRESH_FIELDS = 12
+
+-- What a job holds that was added and nothing else, or nil.
+local function fresh_job(fields)
+  if #fields ~= FRESH_FIELDS then return nil end
+  local job = {}
+  for i = 1, FRESH_FIELDS, 2 do job[fields[i]] = fields[i + 1] end
+  if job.delay == '0' and job.priority == '0' and job.name and job.data and job.opts and job.timestamp then return job end
+end
+
 -- The hash as it is after this: read once, and put right here.
 local function begin(id)
   local job = prefix .. id
@@ -118,20 +128,28 @@ local function begin(id)
   redis.call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
   local fields = redis.pcall('HGETALL', job)
   if fields.err then return end
-  local started = '1'
+  local at = #reply
+  reply[at + 1] = id
+  local fresh = fresh_job(fields)
+  if fresh then
+    redis.call('HSET', job, 'processedOn', now, 'ats', '1')
+    reply[at + 2], reply[at + 3], reply[at + 4], reply[at + 5] = fresh.name, fresh.data, fresh.opts, fresh.timestamp
+    return
+  end
+  local started
   for i = 1, #fields, 2 do
     if fields[i] == 'ats' then
       started = string.format('%.0f', fields[i + 1] + 1)
       fields[i + 1] = started
     end
   end
-  redis.call('HSET', job, 'processedOn', now, 'ats', started)
-  if started == '1' then
+  if not started then
+    started = '1'
     fields[#fields + 1] = 'ats'
     fields[#fields + 1] = started
   end
-  reply[#reply + 1] = id
-  reply[#reply + 1] = fields
+  redis.call('HSET', job, 'processedOn', now, 'ats', started)
+  reply[at + 2] = fields
 end
 
 local function take(is_paused)

@@ -6,9 +6,7 @@ import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq
 import { backoffDelay } from '../../backoff.ts';
 import type { Outcome, WorkerDefinition } from '../../definition/worker.ts';
 import { isFromKafka } from '../../job/identity.ts';
-import { aboutIn } from '../../job/options.ts';
 import { DEFAULT_ATTEMPTS, DEFAULT_BACKOFF } from '../../job/place.ts';
-import type { TakenJob } from '../attempt.ts';
 import { NotRecordedError } from './bullmq-worker.ts';
 import type { HeldJob } from './held-job.ts';
 
@@ -35,19 +33,6 @@ export function retryDelay(_made: number, _type?: string, error?: Error): number
   return error instanceof RetryError ? error.delayMs : 0;
 }
 
-/** A run that took its host down has no outcome, and is an attempt all the same. */
-export function takenJob(queue: string, held: HeldJob): TakenJob {
-  return {
-    id: held.id,
-    queue,
-    name: held.name,
-    data: held.data,
-    about: aboutIn(held.opts),
-    createdAt: held.timestamp,
-    attempt: held.attemptsMade + held.stalledCounter + 1,
-  };
-}
-
 /** Runs until it is dead, by the job's own options, or else by its worker. */
 export function attemptsOf(held: HeldJob, definition: WorkerDefinition | undefined): number {
   const own = held.opts.attempts;
@@ -65,10 +50,10 @@ export function runsLeft({ attemptsMade, stalledCounter }: HeldJob, attempts: nu
 }
 
 /** What is kept of it when it is completed: see `Completion.keep`. */
-export function keepOf({ id, opts }: HeldJob): string {
+export function keepOf(held: HeldJob): string {
   // Completing takes the ledger's entry away as well: no bridge needs to see the job completed.
-  if (isFromKafka(id)) return '0';
-  const { removeOnComplete } = opts;
+  if (isFromKafka(held.id)) return '0';
+  const { removeOnComplete } = held.opts;
   if (removeOnComplete === true || removeOnComplete === 0) return '0';
   if (typeof removeOnComplete === 'number') return removeOnComplete < 0 ? '-1' : `{"count":${removeOnComplete}}`;
   return typeof removeOnComplete === 'object' && removeOnComplete !== null ? JSON.stringify(removeOnComplete) : '-1';
@@ -104,8 +89,7 @@ export async function giveBack({ job, token }: HeldJob): Promise<never> {
 }
 
 /** A job that was taken longer ago than its lock lasts may be another host's by now; it is left to that one. */
-export async function requireOwn(held: HeldJob, lockMs: number, now: number): Promise<void> {
-  if (now - held.processedOn <= lockMs) return;
+export async function requireOwn(held: HeldJob, lockMs: number): Promise<void> {
   const isOwn = (await written(held.job.extendLock(held.token, lockMs))) === 1;
   if (!isOwn) throw new NotRecordedError(new Error('its lock had run out before it was run'));
 }

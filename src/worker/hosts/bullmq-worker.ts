@@ -133,7 +133,7 @@ export class LaneWorker extends Worker {
     try {
       const take = await this.#lanes.source.take(room, token);
       this.#places -= room - take.jobs.length;
-      for (const each of take.jobs) this.#begin(new HeldJob(each, token, take.nowMs, this.#make));
+      for (const each of take.jobs) this.#begin(new HeldJob(each, this.name, token, take.nowMs, this.#make));
       this.#heed(take, room, reasons);
     } catch (error) {
       this.#places -= room;

@@ -18,7 +18,7 @@ import { type AttemptContext, attempt } from '../attempt.ts';
 import { byMessage } from '../by-message.ts';
 import { createFailureLog } from '../failure-log.ts';
 import type { Host } from '../host.ts';
-import { attemptsOf, giveBack, keepOf, record, requireOwn, retryDelay, takenJob } from './bullmq-job.ts';
+import { attemptsOf, giveBack, keepOf, record, requireOwn, retryDelay } from './bullmq-job.ts';
 import { LaneWorker } from './bullmq-worker.ts';
 import type { HeldJob } from './held-job.ts';
 import { watchIdle } from './idle-watch.ts';
@@ -43,6 +43,8 @@ export interface BullHostOptions extends Omit<AttemptContext, 'find'> {
   /** For commands; BullMQ opens a second one of the same kind to wait on. The caller closes it. */
   readonly connection: Redis;
 }
+
+type Around = (run: () => Promise<Outcome>) => Promise<Outcome>;
 
 export function createBullHost(options: BullHostOptions): Host {
   const { queue, prefix, concurrency, connection, log, clock, workers, schemas } = options;
@@ -70,26 +72,31 @@ export function createBullHost(options: BullHostOptions): Host {
 
   async function process(held: HeldJob): Promise<string> {
     signs += 1;
-    const definition = workers.get(held.name);
-    const attempts = attemptsOf(held, definition);
-    const outcome = isLettingGo
-      ? LET_GO
-      : ((await lastRuns.verdict(held, attempts)) ??
-        (await lastRuns.inTurn(held, attempts, () => runAbortable(held, attempts))));
+    const outcome = isLettingGo ? LET_GO : await runInTurn(held);
+    if (outcome.kind === 'done') return keepOf(held);
     if (isLettingGo && outcome.kind === 'retry') await giveBack(held);
-    if (outcome.kind !== 'done') {
-      failures.tell(takenJob(queue, held), outcome);
-      await record(held, outcome, definition);
-    }
+    failures.tell(held, outcome);
+    await record(held, outcome, workers.get(held.name));
     return keepOf(held);
   }
 
-  async function runAbortable(held: HeldJob, attempts: number): Promise<Outcome> {
-    await requireOwn(held, LOCK_MS, clock.now());
+  function runInTurn(held: HeldJob): Promise<Outcome> {
+    if (held.stalledCounter === 0) return runAbortable(held);
+    return runLate(held, attemptsOf(held, workers.get(held.name)));
+  }
+
+  /** One that hosts have died with may be dead, or have to wait. */
+  async function runLate(held: HeldJob, attempts: number): Promise<Outcome> {
+    const noted: Around = (run) => lastRuns.noted(held, attempts, run);
+    return (await lastRuns.verdict(held, attempts)) ?? lastRuns.inTurn(held, attempts, () => runAbortable(held, noted));
+  }
+
+  async function runAbortable(held: HeldJob, around: Around = (run) => run()): Promise<Outcome> {
+    if (clock.now() - held.processedOn > LOCK_MS) await requireOwn(held, LOCK_MS);
     const own = new AbortController();
     running.set(held.id, own);
     try {
-      return await lastRuns.noted(held, attempts, () => run(takenJob(queue, held), own.signal));
+      return await around(() => run(held, own.signal));
     } finally {
       // A job whose lock was lost may be running here a second time.
       if (running.get(held.id) === own) running.delete(held.id);

@@ -1,54 +1,82 @@
 /**
- * A job that a host has taken, as Redis's hash tells it. What most jobs need is read at once; BullMQ's `Job`, which knows how
- * to fail, to be delayed and to be given back, is made for those that need it.
+ * A job that a host has taken, as Redis's hash tells it, and as the attempt sees it. What most jobs need is read at once, and
+ * the rest when it is asked for; BullMQ's `Job`, which knows how to fail, to be delayed and to be given back, is made for
+ * those that need it.
  */
 import { type Job, type JobJson, raw2NextJobData } from 'bullmq';
 import { messageOf } from '../../errors.ts';
+import type { JobAbout } from '../../job/job.ts';
+import { aboutIn } from '../../job/options.ts';
 import type { TakenRaw } from '../../queue/bullmq/source.ts';
+import type { TakenJob } from '../attempt.ts';
 
 type MakeJob = (json: JobJson, id: string) => Job;
+type Options = Readonly<Record<string, unknown>>;
 
-export class HeldJob {
+export class HeldJob implements TakenJob {
   readonly id: string;
+  readonly queue: string;
   readonly token: string;
   /** When it was taken, in milliseconds since the epoch, by Redis's clock. */
   readonly processedOn: number;
   readonly name: string;
   /** Parsed JSON; undefined where it is none. */
   readonly data: unknown;
-  /** As stored: names that BullMQ shortens are short. */
-  readonly opts: Readonly<Record<string, unknown>>;
-  readonly timestamp: number;
+  /** Failed attempts. */
   readonly attemptsMade: number;
+  /** How often a host took it. */
   readonly attemptsStarted: number;
+  /** How often a host died that held it. */
   readonly stalledCounter: number;
   /** It failed while nobody ran it: BullMQ's own reason, or data that cannot be read. */
   readonly deferredFailure: string | undefined;
-  /** It is made by a job scheduler, whose next job has to be made when it is taken. */
-  readonly isRepeated: boolean;
   readonly #raw: TakenRaw['raw'];
-  readonly #isReadable: boolean;
   readonly #make: MakeJob;
+  #opts: Options | undefined;
   #job: Job | undefined;
 
-  constructor({ id, raw }: TakenRaw, token: string, processedOn: number, make: MakeJob) {
-    const fields = fieldsOf(raw);
+  constructor({ id, raw }: TakenRaw, queue: string, token: string, processedOn: number, make: MakeJob) {
     this.id = id;
+    this.queue = queue;
     this.token = token;
     this.processedOn = processedOn;
-    this.name = fields.name as string;
-    const data = parsed(fields.data);
-    this.data = data.value;
-    this.opts = optionsIn(fields.opts);
-    this.timestamp = Number(fields.timestamp);
-    this.attemptsMade = Number(fields.atm ?? 0);
-    this.attemptsStarted = Number(fields.ats ?? 0);
-    this.stalledCounter = Number(fields.stc ?? 0);
-    this.deferredFailure = fields.defa ?? data.problem;
-    this.isRepeated = fields.rjk !== undefined;
+    this.name = raw.name as string;
+    this.attemptsMade = Number(raw.atm ?? 0);
+    this.attemptsStarted = Number(raw.ats ?? 0);
+    this.stalledCounter = Number(raw.stc ?? 0);
+    this.deferredFailure = raw.defa;
     this.#raw = raw;
-    this.#isReadable = data.problem === undefined;
     this.#make = make;
+    try {
+      this.data = JSON.parse(raw.data || '{}');
+    } catch (error) {
+      this.deferredFailure ??= `the job's data is not JSON: ${messageOf(error)}`;
+      this.#raw = { ...raw, data: '{}' };
+    }
+  }
+
+  /** A run that took its host down has no outcome, and is an attempt all the same. */
+  get attempt(): number {
+    return this.attemptsMade + this.stalledCounter + 1;
+  }
+
+  get createdAt(): number {
+    return Number(this.#raw.timestamp);
+  }
+
+  get about(): JobAbout | undefined {
+    return aboutIn(this.opts);
+  }
+
+  /** As stored: names that BullMQ shortens are short. */
+  get opts(): Options {
+    this.#opts ??= optionsIn(this.#raw.opts);
+    return this.#opts;
+  }
+
+  /** It is made by a job scheduler, whose next job has to be made when it is taken. */
+  get isRepeated(): boolean {
+    return this.#raw.rjk !== undefined;
   }
 
   /** Always the same. */
@@ -62,26 +90,15 @@ export class HeldJob {
   }
 
   get json(): JobJson {
-    const raw = this.#isReadable ? this.#raw : [...this.#raw, 'data', '{}'];
-    return raw2NextJobData([raw, this.id, 0, 0])[0] as JobJson;
+    return raw2NextJobData([Object.entries(this.#raw).flat(), this.id, 0, 0])[0] as JobJson;
   }
 }
 
-function fieldsOf(raw: readonly string[]): Record<string, string> {
-  const fields: Record<string, string> = {};
-  for (let i = 0; i < raw.length; i += 2) fields[raw[i] as string] = raw[i + 1] as string;
-  return fields;
-}
-
-function parsed(text: string | undefined): { value: unknown; problem?: string } {
+function optionsIn(text: string | undefined): Options {
   try {
-    return { value: JSON.parse(text || '{}') };
-  } catch (error) {
-    return { value: undefined, problem: `the job's data is not JSON: ${messageOf(error)}` };
+    const value: unknown = JSON.parse(text || '{}');
+    return typeof value === 'object' && value !== null ? (value as Options) : {};
+  } catch {
+    return {};
   }
-}
-
-function optionsIn(text: string | undefined): Record<string, unknown> {
-  const { value } = parsed(text);
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

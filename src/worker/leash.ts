@@ -1,0 +1,96 @@
+/**
+ * How long a run may last: until it ends, its time is up, or the job must be let go. Whichever comes first is its outcome;
+ * a worker that does not listen to its signal is left behind, and its result no longer counts.
+ */
+import { isOutcome } from '../definition/outcomes.ts';
+import type { Outcome } from '../definition/worker.ts';
+import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
+
+/** A year. BullMQ keeps due times multiplied by 4096 in doubles, which ends not far beyond ten. */
+const LONGEST_WAIT_MS = 365 * 24 * 3_600_000;
+
+type Result = Outcome | void;
+
+export class Leash {
+  readonly #outer: AbortSignal;
+  readonly #timeoutMs: number;
+  #own: AbortController | undefined;
+  #reason: { readonly value: unknown } | undefined;
+
+  /** `outer` fires when the job must be let go. */
+  constructor(outer: AbortSignal, timeoutMs: number) {
+    this.#outer = outer;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Fires on either; made for who asks for it. */
+  get signal(): AbortSignal {
+    if (this.#own === undefined) {
+      this.#own = new AbortController();
+      if (this.#reason !== undefined) this.#own.abort(this.#reason.value);
+    }
+    return this.#own.signal;
+  }
+
+  outcomeOf(work: () => Promise<Result> | Result): Promise<Outcome> {
+    if (this.#outer.aborted) return Promise.resolve(failure(this.#outer.reason));
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const onAbort = () => letGo(this.#outer.reason);
+    const timer = setTimeout(() => letGo(tooLong(this.#timeoutMs)), this.#timeoutMs);
+    const end = (outcome: Outcome) => {
+      clearTimeout(timer);
+      this.#outer.removeEventListener('abort', onAbort);
+      resolve(outcome);
+    };
+    const letGo = (reason: unknown) => {
+      this.#reason ??= { value: reason };
+      end(failure(reason));
+      this.#own?.abort(reason);
+    };
+    this.#outer.addEventListener('abort', onAbort, ONCE);
+    try {
+      const result = work();
+      if (isThenable(result)) result.then((value) => end(success(value)), (error: unknown) => end(failure(error)));
+      else end(success(result));
+    } catch (error) {
+      end(failure(error));
+    }
+    return promise;
+  }
+}
+
+const ONCE = { once: true };
+
+function tooLong(timeoutMs: number): SluiceError {
+  return new SluiceError('TIMEOUT', `the worker took longer than ${timeoutMs} ms`);
+}
+
+function isThenable(value: unknown): value is Promise<Result> {
+  return typeof value === 'object' && value !== null && typeof Reflect.get(value, 'then') === 'function';
+}
+
+function failure(error: unknown): Outcome {
+  // What the collector refuses for good, it refuses at every attempt.
+  const kind = isSluiceError(error, 'COLLECTOR_REFUSED') ? 'dead' : 'retry';
+  return { kind, reason: messageOf(error), cause: error };
+}
+
+const DONE: Outcome = { kind: 'done' };
+
+/** A worker may return anything: what is no outcome is nothing. */
+export function success(result: unknown): Outcome {
+  return isOutcome(result) ? carriedOut(result) : DONE;
+}
+
+/** JavaScript lets a worker return what no queue can carry out: that is a failure of its own. */
+function carriedOut(outcome: Outcome): Outcome {
+  const afterMs: unknown = Reflect.get(outcome, 'afterMs');
+  const isFit = typeof afterMs === 'number' && afterMs >= 0 && afterMs <= LONGEST_WAIT_MS;
+  if (outcome.kind === 'snooze' ? !isFit : afterMs !== undefined && !isFit) {
+    const reason = `the worker returned ${outcome.kind} with afterMs ${String(afterMs)}; allowed: 0 to ${LONGEST_WAIT_MS} milliseconds`;
+    return { kind: 'retry', reason };
+  }
+  if (outcome.kind === 'done' || outcome.kind === 'snooze') return outcome;
+  return { ...outcome, reason: String(outcome.reason ?? 'no reason given') };
+}
+
