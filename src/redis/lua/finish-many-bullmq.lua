@@ -11,13 +11,15 @@
 
 local FIRST_JOB, JOB_ARGUMENTS = 6, 4
 local KEYS_TO_FINISH = { 'wait', 'active', 'prioritized', 'events', 'stalled', 'limiter', 'delayed', 'paused', 'meta', 'pc', 'completed' }
+-- Keys of a flow: children, and what became of them.
+local RELATIVES = { ':dependencies', ':unsuccessful', ':processed', ':failed' }
 local MISSING_KEY, MISSING_LOCK, NOT_ACTIVE, NOT_OWNED = -1, -2, -3, -6
 
 local prefix, queue, sources, most_points, is_original = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
 local active, events, completed = prefix .. 'active', prefix .. 'events', prefix .. 'completed'
 local now = now_ms()
-local finished_here, no_longer_stalled = 0, {}
-local is_drain_open = false
+local finished_here, no_longer_stalled, keys_to_delete = 0, {}, {}
+local is_drain_open, are_relatives = false, false
 
 local function finish_by_original(id, token, value, keep)
   local keys = {}
@@ -38,28 +40,33 @@ local function finish_by_original(id, token, value, keep)
   return result
 end
 
-local function complete(id, token, value, keep)
+local function has_relatives(job)
+  for _, part in ipairs(RELATIVES) do
+    if redis.call('EXISTS', job .. part) == 1 then return true end
+  end
+  return false
+end
+
+-- `holder`: whose token the lock holds.
+local function complete(id, token, value, keep, holder)
   local job = prefix .. id
-  local known = redis.call('HMGET', job, 'ats', 'atm', 'parentKey', 'parent', 'deid')
-  if is_original or known[3] or known[4] or known[5] or string.byte(keep) == 123
-    or redis.call('EXISTS', job .. ':dependencies', job .. ':unsuccessful', job .. ':processed', job .. ':failed') > 0 then
+  local known = redis.call('HMGET', job, 'ats', 'parentKey', 'deid')
+  if is_original or known[2] or known[3] or string.byte(keep) == 123 or (are_relatives and has_relatives(job)) then
     return finish_by_original(id, token, value, keep)
   end
   if not known[1] and redis.call('EXISTS', job) == 0 then return MISSING_KEY end
-  local holder = redis.call('GET', job .. ':lock')
   if holder and holder ~= token then return NOT_OWNED end
   local was_active = redis.call('LREM', active, -1, id) > 0
   no_longer_stalled[#no_longer_stalled + 1] = id
-  if not was_active then
-    redis.call('DEL', job .. ':lock')
-    return NOT_ACTIVE
-  end
+  keys_to_delete[#keys_to_delete + 1] = job .. ':lock'
+  if not was_active then return NOT_ACTIVE end
   if keep == '0' then
-    redis.call('DEL', job, job .. ':lock', job .. ':logs')
+    keys_to_delete[#keys_to_delete + 1] = job
+    keys_to_delete[#keys_to_delete + 1] = job .. ':logs'
   else
-    redis.call('DEL', job .. ':lock')
+    redis.call('HINCRBY', job, 'atm', 1)
     redis.call('ZADD', completed, now, id)
-    redis.call('HSET', job, 'atm', (known[2] or 0) + 1, 'returnvalue', value, 'finishedOn', now)
+    redis.call('HSET', job, 'returnvalue', value, 'finishedOn', now)
   end
   redis.call('XADD', events, '*', 'event', 'completed', 'jobId', id, 'returnvalue', value, 'prev', 'active')
   finished_here = finished_here + 1
@@ -99,9 +106,20 @@ if not max_events then
 end
 redis.call('XTRIM', events, 'MAXLEN', '~', max_events)
 
+-- Asked for all jobs at once: who holds their locks, and whether any of them is of a flow.
+local locks, relatives = {}, {}
+for i = FIRST_JOB, #ARGV, JOB_ARGUMENTS do
+  local job = prefix .. ARGV[i]
+  locks[#locks + 1] = job .. ':lock'
+  for _, part in ipairs(RELATIVES) do relatives[#relatives + 1] = job .. part end
+end
+local holders = redis.call('MGET', unpack(locks))
+are_relatives = redis.call('EXISTS', unpack(relatives)) > 0
+
 local reply, done = {}, {}
 for i = FIRST_JOB, #ARGV, JOB_ARGUMENTS do
-  local is_through, result = pcall(complete, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+  local holder = holders[#reply + 1]
+  local is_through, result = pcall(complete, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], holder)
   if is_through then
     reply[#reply + 1] = result
     if result >= 0 then done[#done + 1] = ARGV[i] end
@@ -110,7 +128,10 @@ for i = FIRST_JOB, #ARGV, JOB_ARGUMENTS do
   end
 end
 
-if #no_longer_stalled > 0 then redis.call('SREM', prefix .. 'stalled', unpack(no_longer_stalled)) end
+if #keys_to_delete > 0 then
+  redis.call('DEL', unpack(keys_to_delete))
+  redis.call('SREM', prefix .. 'stalled', unpack(no_longer_stalled))
+end
 if finished_here > 0 and most_points ~= '' then count_points() end
 if is_drain_open then tell_if_drained() end
 settle_many(done, queue, sources)

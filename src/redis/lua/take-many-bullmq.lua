@@ -111,45 +111,26 @@ local function pop_ids()
   return taken
 end
 
-local FRESH_FIELDS = 12
+local ADDED_FIELDS = 6
 
--- What a job holds that was added and nothing else, or nil.
-local function fresh_job(fields)
-  if #fields ~= FRESH_FIELDS then return nil end
-  local job = {}
-  for i = 1, FRESH_FIELDS, 2 do job[fields[i]] = fields[i + 1] end
-  if job.delay == '0' and job.priority == '0' and job.name and job.data and job.opts and job.timestamp then return job end
-end
-
--- The hash as it is after this: read once, and put right here.
+-- Into the reply, from the hash as it is after this.
 local function begin(id)
   local job = prefix .. id
   redis.call('SET', job .. ':lock', token, 'PX', lock_ms)
   redis.call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
-  local fields = redis.pcall('HGETALL', job)
-  if fields.err then return end
+  local added = redis.pcall('HMGET', job, 'delay', 'priority', 'name', 'data', 'opts', 'timestamp')
+  if added.err then return end
   local at = #reply
   reply[at + 1] = id
-  local fresh = fresh_job(fields)
-  if fresh then
-    redis.call('HSET', job, 'processedOn', now, 'ats', '1')
-    reply[at + 2], reply[at + 3], reply[at + 4], reply[at + 5] = fresh.name, fresh.data, fresh.opts, fresh.timestamp
-    return
+  if added[1] == '0' and added[2] == '0' and added[3] and added[4] and added[5] and added[6]
+    and redis.call('HLEN', job) == ADDED_FIELDS then
+    redis.call('HSET', job, 'processedOn', now, 'ats', 1)
+    reply[at + 2], reply[at + 3], reply[at + 4], reply[at + 5] = added[3], added[4], added[5], added[6]
+  else
+    redis.call('HSET', job, 'processedOn', now)
+    redis.call('HINCRBY', job, 'ats', 1)
+    reply[at + 2] = redis.call('HGETALL', job)
   end
-  local started
-  for i = 1, #fields, 2 do
-    if fields[i] == 'ats' then
-      started = string.format('%.0f', fields[i + 1] + 1)
-      fields[i + 1] = started
-    end
-  end
-  if not started then
-    started = '1'
-    fields[#fields + 1] = 'ats'
-    fields[#fields + 1] = started
-  end
-  redis.call('HSET', job, 'processedOn', now, 'ats', started)
-  reply[at + 2] = fields
 end
 
 local function take(is_paused)
