@@ -50,7 +50,11 @@ export class Leash {
     this.#outer.addEventListener('abort', onAbort, ONCE);
     try {
       const result = work();
-      if (isThenable(result)) result.then((value) => end(success(value)), (error: unknown) => end(failure(error)));
+      if (isThenable(result))
+        result.then(
+          (value) => end(success(value)),
+          (error: unknown) => end(failure(error)),
+        );
       else end(success(result));
     } catch (error) {
       end(failure(error));
@@ -93,4 +97,3 @@ function carriedOut(outcome: Outcome): Outcome {
   if (outcome.kind === 'done' || outcome.kind === 'snooze') return outcome;
   return { ...outcome, reason: String(outcome.reason ?? 'no reason given') };
 }
-
