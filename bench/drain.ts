@@ -71,6 +71,7 @@ const CONTESTANTS: Record<string, Contestant> = {
   'stock-100': stock(100),
   'sluice-50': sluice(50),
   'sluice-200': sluice(200),
+  'batch-200': sluice(200, 'batch'),
 };
 
 interface Measured {

@@ -8,8 +8,9 @@ import { connect } from '../../src/redis/connection.ts';
 import { loadSchemas } from '../../src/schema/load.ts';
 import { createBullHost } from '../../src/worker/hosts/bullmq.ts';
 
-const [url = '', concurrency = '50', proto = ''] = process.argv.slice(2);
-const definition = defineWorkerFor('acme.web.v1.PageView', { queue: 'drained', run: () => undefined });
+const [url = '', concurrency = '50', proto = '', kind = ''] = process.argv.slice(2);
+const nothing = kind === 'batch' ? { runBatch: () => undefined } : { run: () => undefined };
+const definition = defineWorkerFor('acme.web.v1.PageView', { queue: 'drained', ...nothing });
 await createBullHost({
   queue: 'drained',
   prefix: 'bull',

@@ -37,7 +37,8 @@ export interface Runnable {
   readonly timeoutMs: number;
   /** What `run` takes; throws where the job's data is something else. */
   read(job: TakenJob): unknown;
-  run(message: unknown, ctx: WorkerContext): Promise<Outcome | void> | Outcome | void;
+  /** `isOver` tells whether the job was let go meanwhile. */
+  run(message: unknown, ctx: WorkerContext, isOver: () => boolean): Promise<Outcome | void> | Outcome | void;
 }
 
 export interface AttemptContext {
@@ -77,7 +78,7 @@ function readAndRun(
     return { kind: 'dead', reason: `the job's data does not fit ${runnable.label}: ${messageOf(error)}`, cause: error };
   }
   const leash = new Leash(signal, runnable.timeoutMs);
-  return leash.outcomeOf(() => runnable.run(message, new RunContext(job, leash, context)));
+  return leash.outcomeOf(() => runnable.run(message, new RunContext(job, leash, context), () => leash.isOver));
 }
 
 /** What its worker knows of a job. Most of it is asked for by few. */

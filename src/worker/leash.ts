@@ -2,9 +2,9 @@
  * How long a run may last: until it ends, its time is up, or the job must be let go. Whichever comes first is its outcome;
  * a worker that does not listen to its signal is left behind, and its result no longer counts.
  */
-import { isOutcome } from '../definition/outcomes.ts';
+import { failureOf, isOutcome } from '../definition/outcomes.ts';
 import type { Outcome } from '../definition/worker.ts';
-import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
+import { SluiceError } from '../errors.ts';
 
 /** A year. BullMQ keeps due times multiplied by 4096 in doubles, which ends not far beyond ten. */
 const LONGEST_WAIT_MS = 365 * 24 * 3_600_000;
@@ -14,6 +14,7 @@ type Result = Outcome | void;
 export class Leash {
   readonly #outer: AbortSignal;
   readonly #timeoutMs: number;
+  #isOver = false;
   #own: AbortController | undefined;
   #reason: { readonly value: unknown } | undefined;
 
@@ -32,19 +33,25 @@ export class Leash {
     return this.#own.signal;
   }
 
+  /** Its outcome is there, though the run may not have ended. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   outcomeOf(work: () => Promise<Result> | Result): Promise<Outcome> {
-    if (this.#outer.aborted) return Promise.resolve(failure(this.#outer.reason));
+    if (this.#outer.aborted) return Promise.resolve(failureOf(this.#outer.reason));
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const onAbort = () => letGo(this.#outer.reason);
     const timer = setTimeout(() => letGo(tooLong(this.#timeoutMs)), this.#timeoutMs);
     const end = (outcome: Outcome) => {
+      this.#isOver = true;
       clearTimeout(timer);
       this.#outer.removeEventListener('abort', onAbort);
       resolve(outcome);
     };
     const letGo = (reason: unknown) => {
       this.#reason ??= { value: reason };
-      end(failure(reason));
+      end(failureOf(reason));
       this.#own?.abort(reason);
     };
     this.#outer.addEventListener('abort', onAbort, ONCE);
@@ -53,11 +60,11 @@ export class Leash {
       if (isThenable(result))
         result.then(
           (value) => end(success(value)),
-          (error: unknown) => end(failure(error)),
+          (error: unknown) => end(failureOf(error)),
         );
       else end(success(result));
     } catch (error) {
-      end(failure(error));
+      end(failureOf(error));
     }
     return promise;
   }
@@ -73,16 +80,10 @@ function isThenable(value: unknown): value is Promise<Result> {
   return typeof value === 'object' && value !== null && typeof Reflect.get(value, 'then') === 'function';
 }
 
-function failure(error: unknown): Outcome {
-  // What the collector refuses for good, it refuses at every attempt.
-  const kind = isSluiceError(error, 'COLLECTOR_REFUSED') ? 'dead' : 'retry';
-  return { kind, reason: messageOf(error), cause: error };
-}
-
 const DONE: Outcome = { kind: 'done' };
 
 /** A worker may return anything: what is no outcome is nothing. */
-export function success(result: unknown): Outcome {
+function success(result: unknown): Outcome {
   return isOutcome(result) ? carriedOut(result) : DONE;
 }
 

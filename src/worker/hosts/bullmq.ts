@@ -49,8 +49,9 @@ type Around = (run: () => Promise<Outcome>) => Promise<Outcome>;
 export function createBullHost(options: BullHostOptions): Host {
   const { queue, prefix, concurrency, connection, log, clock, workers, schemas } = options;
   const keyPrefix = `${prefix}:${queue}:`;
-  const context = { ...options, find: byMessage(workers, schemas) };
   const running = new Map<string, AbortController>();
+  const find = byMessage(workers, schemas, () => running.size >= concurrency);
+  const context = { ...options, find };
   /** The newest, and those before it that still finish a job. */
   const unclosed = new Set<LaneWorker>();
   const failures = createFailureLog(log, clock);
