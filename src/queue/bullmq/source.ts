@@ -90,11 +90,28 @@ export function createBullSource(options: BullSourceOptions): BullSource {
     },
 
     async complete(jobs) {
-      const args: (string | number)[] = [...common, metricsPoints, stock];
-      for (const { id, token, returnValue, keep } of jobs) args.push(id, token, returnValue, keep);
+      const args = [...common, metricsPoints, stock, ...groupsOf(jobs)];
       return (await runScript(connection, FINISH, active, args)) as (number | string)[];
     },
   };
+}
+
+/** Jobs side by side that are completed alike share what the script is told. */
+function groupsOf(jobs: readonly Completion[]): (string | number)[] {
+  const args: (string | number)[] = [];
+  let head = 0;
+  let last: Completion | undefined;
+  for (const job of jobs) {
+    const { id, token, returnValue, keep } = job;
+    if (last?.token !== token || last.returnValue !== returnValue || last.keep !== keep) {
+      head = args.length;
+      args.push(token, returnValue, keep, 0);
+    }
+    args[head + 3] = (args[head + 3] as number) + 1;
+    args.push(id);
+    last = job;
+  }
+  return args;
 }
 
 const FIRST_JOB = 4;

@@ -6,10 +6,10 @@
 -- Other than in the original, a job whose lock ran out while nobody else took it is completed.
 --
 -- KEYS: active. ARGV: key prefix `bull:mail:`, queue, key of the sources, most data points of the metrics or '', 1 where
--- the original is to be used, then for each job {id, token, return value, what to keep: `0` nothing, `-1` all, else JSON}.
--- Returns for each job 0, BullMQ's negative code, or the text of an error, which concerns this job alone.
+-- the original is to be used, then for each group of jobs {token, return value, what to keep: `0` nothing, `-1` all, else
+-- JSON, number of jobs, their ids}. Returns for each job 0, BullMQ's negative code, or the text of an error, which concerns this job alone.
 
-local FIRST_JOB, JOB_ARGUMENTS = 6, 4
+local FIRST_GROUP, GROUP_HEAD = 6, 4
 local KEYS_TO_FINISH = { 'wait', 'active', 'prioritized', 'events', 'stalled', 'limiter', 'delayed', 'paused', 'meta', 'pc', 'completed' }
 -- Keys of a flow: children, and what became of them.
 local RELATIVES = { ':dependencies', ':unsuccessful', ':processed', ':failed' }
@@ -106,27 +106,34 @@ if not max_events then
 end
 redis.call('XTRIM', events, 'MAXLEN', '~', max_events)
 
+-- Calls `visit` with each job's id and the place of its group.
+local function for_each_job(visit)
+  local at = FIRST_GROUP
+  while at <= #ARGV do
+    local last = at + GROUP_HEAD + tonumber(ARGV[at + 3]) - 1
+    for i = at + GROUP_HEAD, last do visit(ARGV[i], at) end
+    at = last + 1
+  end
+end
+
 -- Asked for all jobs at once: who holds their locks, and whether any of them is of a flow.
 local locks, relatives = {}, {}
-for i = FIRST_JOB, #ARGV, JOB_ARGUMENTS do
-  local job = prefix .. ARGV[i]
+for_each_job(function(id)
+  local job = prefix .. id
   locks[#locks + 1] = job .. ':lock'
-  for _, part in ipairs(RELATIVES) do relatives[#relatives + 1] = job .. part end
-end
+  for i = 1, #RELATIVES do relatives[#relatives + 1] = job .. RELATIVES[i] end
+end)
 local holders = redis.call('MGET', unpack(locks))
 are_relatives = redis.call('EXISTS', unpack(relatives)) > 0
 
 local reply, done = {}, {}
-for i = FIRST_JOB, #ARGV, JOB_ARGUMENTS do
+for_each_job(function(id, at)
   local holder = holders[#reply + 1]
-  local is_through, result = pcall(complete, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], holder)
-  if is_through then
-    reply[#reply + 1] = result
-    if result >= 0 then done[#done + 1] = ARGV[i] end
-  else
-    reply[#reply + 1] = tostring(type(result) == 'table' and result.err or result)
-  end
-end
+  local is_through, result = pcall(complete, id, ARGV[at], ARGV[at + 1], ARGV[at + 2], holder)
+  if not is_through then result = tostring(type(result) == 'table' and result.err or result) end
+  reply[#reply + 1] = result
+  if result == 0 then done[#done + 1] = id end
+end)
 
 if #keys_to_delete > 0 then
   redis.call('DEL', unpack(keys_to_delete))
