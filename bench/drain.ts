@@ -80,7 +80,7 @@ interface Measured {
   readonly nodeUsecAJob: number;
 }
 
-const chosen = Object.entries(CONTESTANTS).filter(([name]) => name.includes(values.only));
+const chosen = Object.entries(CONTESTANTS).filter(([name]) => `,${values.only || name},`.includes(`,${name},`));
 const all: Record<string, Measured[]> = Object.fromEntries(chosen.map(([name]) => [name, []]));
 for (let round = 0; round < rounds; round++) {
   for (const [name, contestant] of chosen) {

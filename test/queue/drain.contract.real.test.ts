@@ -171,10 +171,6 @@ const SCENARIOS: Record<string, Scenario> = {
     given: WAITING,
     when: async (drainer) => drainer.complete(await takeTwo(drainer), 'a'),
   },
-  'completed while others are delayed': {
-    given: (queue) => addEach(queue, {}, { delay: 1e12 }),
-    when: drain,
-  },
   'minutes of metrics that have passed': {
     given: async (queue) => {
       await WAITING(queue);

@@ -50,6 +50,8 @@ export interface Completion {
 }
 
 export interface BullSource {
+  /** Makes the scripts known to Redis. */
+  load(): Promise<void>;
   /** At most `most` jobs, locked with `token`, which must be new for each call. */
   take(most: number, token: string): Promise<Take>;
   /** For each job 0, BullMQ's negative code, or the text of an error. */
@@ -82,6 +84,10 @@ export function createBullSource(options: BullSourceOptions): BullSource {
   const stock = isStock ? 1 : 0;
 
   return {
+    async load() {
+      await Promise.all([TAKE, FINISH].map(({ text }) => connection.script('LOAD', text)));
+    },
+
     async take(most, token) {
       const args = [...common, token, lockMs, most, REFUSED_WAIT_MS, stock];
       const reply = (await runScript(connection, TAKE, wait, args)) as TakeReply;

@@ -3,11 +3,14 @@
 -- `stalled`, the ledger's chunks, and whether the queue is drained. The differential test compares every key.
 -- Completed by the original, one by one: children and parents of a flow, deduplicated jobs, jobs whose history is limited by
 -- age or number, and all where another BullMQ than the compared one is installed.
--- Other than in the original, a job whose lock ran out while nobody else took it is completed.
+-- Other than in the original: a job whose lock ran out while nobody else took it is completed; a job from Kafka is not looked
+-- at for children that somebody may have given it; and `drained` is told as by a worker that looks for the next job, not
+-- while delayed jobs are left.
 --
 -- KEYS: active. ARGV: key prefix `bull:mail:`, queue, key of the sources, most data points of the metrics or '', 1 where
 -- the original is to be used, then for each group of jobs {token, return value, what to keep: `0` nothing, `-1` all, else
--- JSON, number of jobs, their ids}. Returns for each job 0, BullMQ's negative code, or the text of an error, which concerns this job alone.
+-- JSON, number of jobs, their ids}.
+-- Returns for each job 0, BullMQ's negative code, or the text of an error, which concerns this job alone.
 
 local FIRST_GROUP, GROUP_HEAD = 6, 4
 local KEYS_TO_FINISH = { 'wait', 'active', 'prioritized', 'events', 'stalled', 'limiter', 'delayed', 'paused', 'meta', 'pc', 'completed' }
@@ -51,7 +54,7 @@ end
 local function complete(id, token, value, keep, holder)
   local job = prefix .. id
   local known = redis.call('HMGET', job, 'ats', 'parentKey', 'deid')
-  if is_original or known[2] or known[3] or string.byte(keep) == 123 or (are_relatives and has_relatives(job)) then
+  if is_original or known[2] or known[3] or string.byte(keep) == 123 or (are_relatives and not is_from_kafka(id) and has_relatives(job)) then
     return finish_by_original(id, token, value, keep)
   end
   if not known[1] and redis.call('EXISTS', job) == 0 then return MISSING_KEY end
@@ -94,7 +97,7 @@ end
 
 local function tell_if_drained()
   if redis.call('LLEN', prefix .. 'wait') == 0 and redis.call('LLEN', active) == 0
-    and redis.call('ZCARD', prefix .. 'prioritized') == 0 then
+    and redis.call('ZCARD', prefix .. 'prioritized') == 0 and redis.call('ZCARD', prefix .. 'delayed') == 0 then
     redis.call('XADD', events, '*', 'event', 'drained')
   end
 end
@@ -119,12 +122,15 @@ end
 -- Asked for all jobs at once: who holds their locks, and whether any of them is of a flow.
 local locks, relatives = {}, {}
 for_each_job(function(id)
-  local job = prefix .. id
+  local job, at = prefix .. id, #relatives
   locks[#locks + 1] = job .. ':lock'
-  for i = 1, #RELATIVES do relatives[#relatives + 1] = job .. RELATIVES[i] end
+  if not is_from_kafka(id) then
+    relatives[at + 1], relatives[at + 2] = job .. ':dependencies', job .. ':unsuccessful'
+    relatives[at + 3], relatives[at + 4] = job .. ':processed', job .. ':failed'
+  end
 end)
 local holders = redis.call('MGET', unpack(locks))
-are_relatives = redis.call('EXISTS', unpack(relatives)) > 0
+are_relatives = #relatives > 0 and redis.call('EXISTS', unpack(relatives)) > 0
 
 local reply, done = {}, {}
 for_each_job(function(id, at)

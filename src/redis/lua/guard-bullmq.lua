@@ -30,7 +30,7 @@ local function doubtful_ledgers(sources, source)
 end
 
 local function may_run(sources, queue, id)
-  if string.byte(id) ~= 107 then return true end
+  if not is_from_kafka(id) then return true end
   local source, offset = string.match(id, '^(k~.*~)(%d+)$')
   if not source then return true end
   for _, base in ipairs(doubtful_ledgers(sources, source)) do

@@ -113,19 +113,25 @@ end
 
 local ADDED_FIELDS = 6
 
+-- Whether the hash is as it was added, without delay and priority. `added`: delay, priority, ats, name, data, opts, timestamp.
+-- Nobody gives other fields to a job from Kafka before it is taken.
+local function is_fresh(id, job, added)
+  return added[1] == '0' and added[2] == '0' and not added[3] and added[4] and added[5] and added[6] and added[7]
+    and (is_from_kafka(id) or redis.call('HLEN', job) == ADDED_FIELDS)
+end
+
 -- Into the reply, from the hash as it is after this.
 local function begin(id)
   local job = prefix .. id
   redis.call('SET', job .. ':lock', token, 'PX', lock_ms)
   redis.call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
-  local added = redis.pcall('HMGET', job, 'delay', 'priority', 'name', 'data', 'opts', 'timestamp')
+  local added = redis.pcall('HMGET', job, 'delay', 'priority', 'ats', 'name', 'data', 'opts', 'timestamp')
   if added.err then return end
   local at = #reply
   reply[at + 1] = id
-  if added[1] == '0' and added[2] == '0' and added[3] and added[4] and added[5] and added[6]
-    and redis.call('HLEN', job) == ADDED_FIELDS then
+  if is_fresh(id, job, added) then
     redis.call('HSET', job, 'processedOn', now, 'ats', 1)
-    reply[at + 2], reply[at + 3], reply[at + 4], reply[at + 5] = added[3], added[4], added[5], added[6]
+    reply[at + 2], reply[at + 3], reply[at + 4], reply[at + 5] = added[4], added[5], added[6], added[7]
   else
     redis.call('HSET', job, 'processedOn', now)
     redis.call('HINCRBY', job, 'ats', 1)
