@@ -294,8 +294,13 @@ describe('the BullMQ host', () => {
     own.stream.resume();
     await vi.waitFor(() => expect(seen.started).toBe(1), SOON);
     const lock = () => redis.pttl(`bull:${QUEUE}:${ids[0]}:lock`);
-    const least = await lock();
-    await vi.waitFor(async () => expect(await lock()).toBeGreaterThan(least), SOON);
+    let last = await lock();
+    const isRenewed = async () => {
+      const before = last;
+      last = await lock();
+      return last > before;
+    };
+    await vi.waitFor(async () => expect(await isRenewed()).toBe(true), SOON);
     await hosts[0]?.stop(10_000);
     expect(seen).toMatchObject({ started: 1, busy: 0 });
     expect(await under.see(ids[0] as string)).toBeUndefined();
