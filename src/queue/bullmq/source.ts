@@ -70,9 +70,13 @@ export interface BullSourceOptions {
   readonly isStock: boolean;
 }
 
+let isTested: boolean | undefined;
+
+/** Whether the installed BullMQ is the one that the scripts were compared with. */
 export function isTestedSource(): boolean {
-  const [moveToActive, moveToFinished] = [stockText('moveToActive'), stockText('moveToFinished')];
-  return digestOf({ moveToActive, moveToFinished }) === TESTED_DIGEST;
+  isTested ??=
+    digestOf({ moveToActive: stockText('moveToActive'), moveToFinished: stockText('moveToFinished') }) === TESTED_DIGEST;
+  return isTested;
 }
 
 type TakeReply = [number, number, number, number, ...(string | string[])[]];

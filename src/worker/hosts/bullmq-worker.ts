@@ -199,7 +199,8 @@ export class LaneWorker extends Worker {
   readonly #make = (...[json, id]: Parameters<Worker['createJob']>): Job => this.createJob(json, id);
 
   #begin(held: HeldJob): void {
-    this.lockManager.trackJob(held.id, held.token, held.processedOn, false);
+    // By our clock, which the time of the next renewal is told by.
+    this.lockManager.trackJob(held.id, held.token, Date.now(), false);
     this.#toEnd(held).then(
       (keep) => this.#succeeded(held, keep),
       (error: unknown) => this.#failed(held, error),
