@@ -1,218 +1,77 @@
 /**
- * `npm run bench -- drain`: how fast one process drains a queue with a worker that does nothing, BullMQ's own Worker and
- * Sluice's host side by side: the same jobs, a fresh Redis each time, the contestants taking turns. A stopwatch outside
- * reads Redis, from the first hundredth of the jobs to the last; what a job costs Redis is processor time of its main
- * thread. Sluice's jobs lie in a ledger, and are settled; BullMQ's are added and removed as it does it fastest.
+ * Draining a BullMQ queue of jobs that do nothing: Sluice's host, which settles each job in the ledger that it came through,
+ * beside BullMQ's own Worker at the concurrency that suits it best, which settles nothing.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
-import { Queue } from 'bullmq';
-import type { Job } from '../src/job/job.ts';
-import { bullOptions } from '../src/job/options.ts';
-import { silentLog } from '../src/log.ts';
-import { leanAdder } from '../src/queue/bullmq/adder.ts';
-import { createBullSink } from '../src/queue/bullmq/sink.ts';
-import type { Claim } from '../src/queue/sink.ts';
-import { connect, type Redis } from '../src/redis/connection.ts';
-import { startRedis } from '../test/support/redis.ts';
-import { PAYLOAD_BYTES, ROOT } from './topic.ts';
+import type { ChildProcess } from 'node:child_process';
+import type { Redis } from '../src/redis/connection.ts';
+import { allOf, type Contestant, contest, node, type Result, ROOT, spreads } from './contest.ts';
+import type { Part } from './part.ts';
+import { ratioOf } from './statistics.ts';
 
-const LOOK_MS = 5;
-const GIVE_UP_MS = 120_000;
-const A_BATCH = 500;
-const LEDGERS = 6;
+const JOBS = 120_000;
+const QUICK_JOBS = 40_000;
+const LIMIT_MS = 4_000;
+/** Where one process is fastest: more is no better, and less is slower. */
+const STOCK_CONCURRENCY = 100;
+const CONCURRENCY = 200;
 
-const { values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    jobs: { type: 'string', default: '100000' },
-    rounds: { type: 'string', default: '3' },
-    only: { type: 'string', default: '' },
-  },
-});
-const jobs = Number(values.jobs);
-const rounds = Number(values.rounds);
-
-const JOB: Job = {
-  queue: 'drained',
-  name: 'acme.web.v1.PageView',
-  data: JSON.stringify({
-    url: 'https://shop.example/products/kettle',
-    userId: 'user-17',
-    title: 'x'.repeat(PAYLOAD_BYTES - 60),
-    status: 200,
-  }),
-  attempts: 10,
-  backoff: { baseMs: 1_000, maxMs: 300_000 },
-  timestamp: Date.now(),
-  delayMs: 0,
-  priority: 0,
-  about: {},
-};
-
-interface Contestant {
-  readonly fill: (redis: Redis) => Promise<void>;
-  readonly args: readonly string[];
-}
-
-const sluice = (concurrency: number, ...more: string[]): Contestant => ({
-  fill: fillByLedger,
-  args: ['bench/contestants/drain-sluice.ts', '%url', String(concurrency), `${ROOT}proto`, ...more],
-});
-const stock = (concurrency: number): Contestant => ({
-  fill: fillByQueue,
-  args: ['bench/contestants/drain-stock.ts', '%url', String(concurrency)],
-});
-
-const CONTESTANTS: Record<string, Contestant> = {
-  'stock-50': stock(50),
-  'stock-100': stock(100),
-  'sluice-50': sluice(50),
-  'sluice-200': sluice(200),
-  'batch-200': sluice(200, 'batch'),
-};
-
-interface Measured {
-  readonly jobsPerSecond: number;
-  readonly redisUsecAJob: number;
-  readonly nodeUsecAJob: number;
-}
-
-const chosen = Object.entries(CONTESTANTS).filter(([name]) => `,${values.only || name},`.includes(`,${name},`));
-const all: Record<string, Measured[]> = Object.fromEntries(chosen.map(([name]) => [name, []]));
-for (let round = 0; round < rounds; round++) {
-  for (const [name, contestant] of chosen) {
-    const measured = await measure(contestant);
-    all[name]?.push(measured);
-    process.stderr.write(`round ${round + 1}: ${name} ${JSON.stringify(measured)}\n`);
-  }
-}
-report();
-process.exit(0);
-
-async function measure({ fill, args }: Contestant): Promise<Measured> {
-  const server = await startRedis();
-  const redis = connect('bench', server, 'command', silentLog);
-  await fill(redis);
-  const cpuBefore = await cpuSeconds(redis);
-  const child = spawn(
-    process.execPath,
-    args.map((each) => each.replace('%url', server.url)),
-    { cwd: ROOT, env: process.env, stdio: ['ignore', 'ignore', 'inherit'] },
-  );
-  const from = jobs - Math.floor(jobs / 100);
-  await leftUntil(redis, from);
-  const [startedAt, nodeBefore] = [performance.now(), await processorSeconds(child)];
-  const count = await left(redis);
-  await leftUntil(redis, 0);
-  const seconds = (performance.now() - startedAt) / 1_000;
-  const node = (await processorSeconds(child)) - nodeBefore;
-  const cpu = (await cpuSeconds(redis)) - cpuBefore;
-  await new Promise((resolve) => {
-    child.once('close', resolve);
-    child.kill('SIGKILL');
-  });
-  redis.disconnect();
-  await server.stop();
-  return {
-    jobsPerSecond: Math.round(count / seconds),
-    redisUsecAJob: round((cpu * 1e6) / jobs),
-    nodeUsecAJob: round((node * 1e6) / count),
-  };
-}
-
-async function left(redis: Redis): Promise<number> {
-  const [wait, active] = await Promise.all([redis.llen('bull:drained:wait'), redis.llen('bull:drained:active')]);
-  return wait + active;
-}
-
-async function leftUntil(redis: Redis, count: number): Promise<void> {
-  const deadline = Date.now() + GIVE_UP_MS;
-  while ((await left(redis)) > count) {
-    if (Date.now() > deadline) throw new Error(`${await left(redis)} of ${jobs} jobs after ${GIVE_UP_MS / 1000} s`);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
-}
-
-async function fillByQueue(redis: Redis): Promise<void> {
-  const queue = new Queue('drained', { connection: redis });
-  const data: unknown = JSON.parse(JOB.data);
-  const job = { name: JOB.name, data, opts: { ...bullOptions(JOB, false), timestamp: JOB.timestamp } };
-  for (let made = 0; made < jobs; made += A_BATCH) await queue.addBulk(Array.from({ length: A_BATCH }, () => job));
-  await queue.close();
-}
-
-async function fillByLedger(redis: Redis): Promise<void> {
-  const sink = createBullSink({ name: 'bench', redis, prefix: 'bull', adder: leanAdder() });
-  const claims: Claim[] = [];
-  for (let partition = 0; partition < LEDGERS; partition++) {
-    const claim = (await sink.claim({ cluster: 'c', group: 'g', topic: 't', partition }, 0)) as Claim;
-    await sink.reconcile(claim, []);
-    claims.push(claim);
-  }
-  for (let made = 0; made < jobs; made += A_BATCH) {
-    const turn = Math.floor(made / A_BATCH / LEDGERS);
-    const claim = claims[(made / A_BATCH) % LEDGERS] as Claim;
-    const first = turn * A_BATCH;
-    const batch = Array.from({ length: A_BATCH }, (_, i) => ({ offset: first + i, job: JOB }));
-    await sink.enqueue(claim, first - 1, { jobs: batch, last: first + A_BATCH - 1 });
-  }
-}
-
-async function cpuSeconds(redis: Redis): Promise<number> {
-  const cpu = await redis.info('cpu');
-  const seconds = (field: string) => Number(new RegExp(`${field}_main_thread:([\\d.]+)`).exec(cpu)?.[1] ?? 0);
-  return seconds('used_cpu_user') + seconds('used_cpu_sys');
-}
-
-/** User and system time of a process, by /proc; its clock ticks are hundredths of a second. */
-async function processorSeconds({ pid }: ChildProcess): Promise<number> {
-  const { readFile } = await import('node:fs/promises');
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / 100;
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
-}
-
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
-}
-
-function medianOf(name: string, of: keyof Measured): number {
-  return median((all[name] ?? []).map((each) => each[of]));
-}
-
-function report(): void {
-  const names = Object.keys(all);
-  const best = (kind: string) =>
-    names
-      .filter((name) => name.startsWith(kind))
-      .sort((a, b) => medianOf(b, 'jobsPerSecond') - medianOf(a, 'jobsPerSecond'))[0] ?? '';
-  const ratio = (kind: string, of: keyof Measured) =>
-    Math.round((medianOf(best(kind), of) / medianOf(best('stock'), of)) * 100) / 100;
+export const drain: Part = async ({ brokers, rounds, isQuick }) => {
+  const total = isQuick ? QUICK_JOBS : JOBS;
+  const results = await contest(contestants(brokers, total), { rounds, total, limitMs: LIMIT_MS });
+  const ratio = (one: string, figure: keyof Result) =>
+    results[one] === undefined ? undefined : ratioOf(allOf(results, one, figure), allOf(results, 'stock', figure));
   const ratios = {
-    drainVsStock: ratio('sluice', 'jobsPerSecond'),
-    redisTimeVsStock: ratio('sluice', 'redisUsecAJob'),
-    drainBatchVsStock: ratio('batch', 'jobsPerSecond'),
-    redisTimeBatchVsStock: ratio('batch', 'redisUsecAJob'),
+    drainVsStock: ratio('sluice', 'perSecond'),
+    drainBatchVsStock: ratio('sluiceBatches', 'perSecond'),
+    drainRedisVsStock: ratio('sluice', 'redisUsec'),
+    drainBatchRedisVsStock: ratio('sluiceBatches', 'redisUsec'),
   };
-  const medians = Object.fromEntries(
-    names.map((name) => [
-      name,
-      {
-        jobsPerSecond: medianOf(name, 'jobsPerSecond'),
-        redisUsecAJob: medianOf(name, 'redisUsecAJob'),
-        nodeUsecAJob: medianOf(name, 'nodeUsecAJob'),
-      },
-    ]),
-  );
-  const result = { jobs, payloadBytes: PAYLOAD_BYTES, rounds, cores: cpus().length, medians, all, ratios };
-  mkdirSync(`${ROOT}bench/results`, { recursive: true });
-  writeFileSync(`${ROOT}bench/results/drain.json`, `${JSON.stringify(result, null, 2)}\n`);
-  process.stdout.write(`${JSON.stringify({ medians, ratios })}\n`);
+  return { rows: spreads(results), ratios: known(ratios) };
+};
+
+function contestants(brokers: string, total: number): Record<string, Contestant> {
+  const host = (workers: string): Contestant => ({
+    prepare: ({ url }) => through(node(['bench/contestants/script.ts', url, String(total), 'ledger'])),
+    start: ({ url }) => startHost(brokers, url, workers, { SLUICE_KAFKA__GROUP_ID: 'bench' }),
+    count: done(total),
+  });
+  const stock: Contestant = {
+    prepare: ({ url }) => through(node(['bench/contestants/script.ts', url, String(total), 'plain'])),
+    start: ({ url }) => node(['bench/contestants/stock-worker.ts', url, String(STOCK_CONCURRENCY)]),
+    count: done(total),
+  };
+  return { sluice: host('empty'), sluiceBatches: host('batches'), stock };
+}
+
+/** `sluice work`, as a user runs it; `workers` is a folder of bench/workers. */
+export function startHost(
+  brokers: string,
+  url: string,
+  workers: string,
+  env: Readonly<Record<string, string>>,
+): ChildProcess {
+  return node(['bin/sluice.js', 'work'], {
+    KAFKA_BROKERS: brokers,
+    REDIS_URL: url,
+    SLUICE_WORKERS: `${ROOT}bench/workers/${workers}`,
+    SLUICE_QUEUES: JSON.stringify({ filled: { concurrency: CONCURRENCY } }),
+    SLUICE_LOG__LEVEL: 'error',
+    ...env,
+  });
+}
+
+function done(total: number): Contestant['count'] {
+  return async (redis: Redis) => {
+    const [waiting, active] = await Promise.all([redis.llen('bull:filled:wait'), redis.llen('bull:filled:active')]);
+    return total - waiting - active;
+  };
+}
+
+async function through(child: ChildProcess): Promise<void> {
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`the queue was not filled: exit code ${code}`);
+}
+
+function known(ratios: Readonly<Record<string, number | undefined>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(ratios).filter((pair): pair is [string, number] => pair[1] !== undefined));
 }

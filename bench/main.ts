@@ -1,10 +1,67 @@
-/** `npm run bench [-- NAME options]`: measurements, each on servers of its own. */
-import { existsSync } from 'node:fs';
+/**
+ * `npm run bench`: Sluice beside what a user would pick instead, on this machine, in one run.
+ *
+ *   npm run bench                          all of the parts, about ten minutes
+ *   npm run bench -- --quick               about a minute: shorter laps, no rejoining, more noise
+ *   npm run bench -- --only fill,drain     these parts
+ *   npm run bench -- --curves              how filling grows with payloads, partitions, queues, backlog
+ *   npm run bench -- --sustained 30        minutes of everything at --rate events a second
+ *   npm run bench -- --only profile       where the bridge's microseconds go
+ *   npm run bench -- --only settling       what settling costs Redis while a million jobs wait
+ */
+import { parseArgs } from 'node:util';
+import { up } from '../stack/stack.ts';
+import { bytes } from './bytes.ts';
+import { curves } from './curves.ts';
+import { delivery } from './delivery.ts';
+import { drain } from './drain.ts';
+import { fill } from './fill.ts';
+import { latency } from './latency.ts';
+import type { Part } from './part.ts';
+import { profile } from './profile.ts';
+import { rejoin } from './rejoin.ts';
+import { report } from './report.ts';
+import { settling } from './settling.ts';
+import { sidekiq } from './sidekiq.ts';
+import { sustained } from './sustained.ts';
 
-const [name = 'fill'] = process.argv.slice(2).filter((word) => !word.startsWith('-'));
-const file = new URL(`./${name}.ts`, import.meta.url);
-if (!/^[a-z]+$/.test(name) || !existsSync(file)) {
-  process.stderr.write(`there is no measurement ${name}; there are: fill, drain, settling\n`);
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    curves: { type: 'boolean', default: false },
+    sustained: { type: 'string' },
+    rate: { type: 'string', default: '5000' },
+  },
+});
+const isQuick = values.quick;
+const rounds = Number(values.rounds ?? (isQuick ? 1 : 3));
+
+const USUAL: Readonly<Record<string, Part>> = { fill, sidekiq, drain, bytes, delivery, latency, rejoin };
+const PARTS: Readonly<Record<string, Part>> = {
+  ...USUAL,
+  curves,
+  profile,
+  settling,
+  sustained: sustained(Number(values.sustained ?? 1), Number(values.rate)),
+};
+
+const names = asked();
+const unknown = names.filter((name) => PARTS[name] === undefined);
+if (unknown.length > 0) {
+  process.stderr.write(`there is no measurement ${unknown}; there are: ${Object.keys(PARTS).join(', ')}\n`);
   process.exit(2);
 }
-await import(file.href);
+const { KAFKA_BROKERS: brokers } = await up({ install: true, sidekiq: names.includes('sidekiq') });
+for (const name of names) {
+  report(name, await (PARTS[name] as Part)({ brokers, rounds, isQuick }), isQuick ? 'quick' : 'full');
+}
+process.exit(0);
+
+function asked(): string[] {
+  if (values.only !== undefined) return values.only.split(',');
+  if (values.curves) return ['curves'];
+  if (values.sustained !== undefined) return ['sustained'];
+  return Object.keys(USUAL).filter((name) => !isQuick || name !== 'rejoin');
+}

@@ -1,26 +1,23 @@
 /**
- * `npm run bench -- settling`: what settling and commits cost Redis while a million jobs wait, idle and while workers
+ * `npm run bench -- --only settling`: what settling and commits cost Redis while a million jobs wait, idle and while workers
  * finish them: processor time of Redis's main thread, which other load on the machine does not change. Jobs are
  * finished here by plain commands, as Sluice's hosts do it (the job and its ledger entry go) and as stock workers do it
  * (the job is listed as completed); what these commands cost is measured while the bridge is stopped, and taken off.
  * For a stock worker the bridge takes the job away too, as the worker itself does otherwise: what this alone costs is
  * told beside.
  */
-import { spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import type { ChildProcess } from 'node:child_process';
 import { silentLog } from '../src/log.ts';
 import { connect, type Redis } from '../src/redis/connection.ts';
-import { up } from '../stack/stack.ts';
-import { startRedis } from '../test/support/redis.ts';
-import { fillTopic, PARTITIONS, ROOT } from './topic.ts';
+import { end, pause, startRedis } from './contest.ts';
+import { bridge as bridgeOf, filled } from './fill.ts';
+import type { Part } from './part.ts';
+import { envelope } from './payload.ts';
+import { rounded } from './statistics.ts';
+import { fillTopic, PARTITIONS } from './topic.ts';
 
-const { values } = parseArgs({
-  allowPositionals: true,
-  options: { records: { type: 'string', default: '1000000' }, finish: { type: 'string', default: '100000' } },
-});
-const records = Number(values.records);
-const toFinish = Number(values.finish);
+const records = 1_000_000;
+const toFinish = 100_000;
 const IDLE_MS = 20_000;
 const A_PIPELINE = 500;
 /** Jobs a second. */
@@ -29,50 +26,37 @@ const PREFIX = 'bull:filled';
 
 let bases: Record<string, string> | undefined;
 let finished = 0;
+let redis: Redis;
+let bridge: ChildProcess;
 
-const { KAFKA_BROKERS } = await up({ install: true });
-const topic = `settling.${process.pid}`;
-await fillTopic(topic, KAFKA_BROKERS.split(','), records);
-const server = await startRedis();
-const redis = connect('bench', server, 'command', silentLog);
-const bridge = spawn(process.execPath, ['bin/sluice.js', 'bridge'], {
-  cwd: ROOT,
-  env: {
-    ...process.env,
-    KAFKA_BROKERS,
-    REDIS_URL: server.url,
-    SLUICE_KAFKA__GROUP_ID: topic,
-    SLUICE_TOPICS: JSON.stringify({ [topic]: { queue: 'filled' } }),
-    SLUICE_LOG__LEVEL: 'error',
-  },
-  stdio: ['ignore', 'ignore', 'inherit'],
-});
-await until(async () => Number(await redis.get(`${PREFIX}:id`)) >= records);
-
-bridge.kill('SIGSTOP');
-const still = await cpuUsec(() => pause(IDLE_MS));
-bridge.kill('SIGCONT');
-await pause(1_000);
-const idle = (await cpuUsec(() => pause(IDLE_MS))) - still;
-const own = await costOf(asOwnHosts);
-const stock = await costOf(asStockWorkers);
-const removal = await removalCost();
-const result = {
-  records,
-  idleShareOfRedis: round(idle / (IDLE_MS * 1_000), 5),
-  finished: toFinish,
-  usecOfRedisAJob: { ownHosts: round(own, 2), stockWorkers: round(stock, 2), ofThatTheRemoval: round(removal, 2) },
+export const settling: Part = async ({ brokers }) => {
+  const topic = `bench.settling.${process.pid}`;
+  const value = envelope();
+  await fillTopic({ topic, brokers, records, value: () => value });
+  const server = await startRedis();
+  redis = connect('bench', server, 'command', silentLog);
+  bridge = bridgeOf(brokers, topic, { queue: 'filled' }, filled).start(server, 0);
+  await until(async () => (await filled(redis)) >= records);
+  const idleShareOfRedis = rounded(await idleShare());
+  const ownHosts = rounded(await costOf(asOwnHosts));
+  const stockWorkers = rounded(await costOf(asStockWorkers));
+  const ofThatTheRemoval = rounded(await removalCost());
+  await end(bridge);
+  redis.disconnect();
+  await server.stop();
+  return {
+    rows: { 'us of Redis a settled job': { ownHosts, stockWorkers, ofThatTheRemoval, idleShareOfRedis } },
+  };
 };
-mkdirSync(`${ROOT}bench/results`, { recursive: true });
-writeFileSync(`${ROOT}bench/results/settling.json`, `${JSON.stringify(result, null, 2)}\n`);
-process.stdout.write(`${JSON.stringify(result)}\n`);
-await new Promise((resolve) => {
-  bridge.once('close', resolve);
-  bridge.kill('SIGKILL');
-});
-redis.disconnect();
-await server.stop();
-process.exit(0);
+
+/** Of Redis's time, while nothing happens; what it costs without the bridge is taken off. */
+async function idleShare(): Promise<number> {
+  bridge.kill('SIGSTOP');
+  const still = await cpuUsec(() => pause(IDLE_MS));
+  bridge.kill('SIGCONT');
+  await pause(1_000);
+  return ((await cpuUsec(() => pause(IDLE_MS))) - still) / (IDLE_MS * 1_000);
+}
 
 /** What the bridge costs for each job that is finished so. */
 async function costOf(how: Finish): Promise<number> {
@@ -178,12 +162,4 @@ async function countUnsettled(client: Redis, base: string): Promise<number> {
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await pause(1_000);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
 }

@@ -1,42 +1,45 @@
-/** A topic of records that each make one job of the queue `filled`. */
-import { fileURLToPath } from 'node:url';
+/** Topics of records that each make one job. */
 import { createKafkaAdmin } from '../src/kafka/admin.ts';
 import { kafkaConfig } from '../src/kafka/config.ts';
 import { createRecordProducer } from '../src/kafka/record-producer.ts';
 import { silentLog } from '../src/log.ts';
-import { encodeEnvelope } from '../src/schema/envelope.ts';
-import { loadSchemas } from '../src/schema/load.ts';
 
-export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const PARTITIONS = 6;
-export const PAYLOAD_BYTES = 250;
 
-const A_REQUEST = 5_000;
+/** Longest request; Kafka refuses those over a mebibyte. */
+const REQUEST_BYTES = 800_000;
+const REQUEST_RECORDS = 5_000;
 
-export async function fillTopic(topic: string, brokers: readonly string[], records: number): Promise<void> {
-  const kafka = kafkaConfig.parse({ brokers: [...brokers] });
-  const admin = createKafkaAdmin(kafka, silentLog);
-  await admin.ensureTopics([{ topic, partitions: PARTITIONS }]);
-  const value = pageView();
-  const producer = createRecordProducer(kafka, silentLog);
-  for (let sent = 0; sent < records; sent += A_REQUEST) {
-    const count = Math.min(A_REQUEST, records - sent);
-    await producer.send(
-      topic,
-      Array.from({ length: count }, (_, i) => ({ key: String(sent + i), value })),
-    );
-  }
-  await producer.stop(5_000);
+export interface Filling {
+  readonly topic: string;
+  readonly brokers: string;
+  readonly records: number;
+  readonly partitions?: number;
+  readonly value: (n: number) => Buffer;
+}
+
+export async function makeTopic({
+  topic,
+  brokers,
+  partitions = PARTITIONS,
+}: Pick<Filling, 'topic' | 'brokers' | 'partitions'>) {
+  const admin = createKafkaAdmin(kafkaConfig.parse({ brokers: brokers.split(',') }), silentLog);
+  await admin.ensureTopics([{ topic, partitions }]);
   await admin.stop(1_000);
 }
 
-function pageView(): Buffer {
-  const codec = loadSchemas([`${ROOT}proto`]).codec('acme.web.v1.PageView');
-  const message = {
-    url: 'https://shop.example/products/kettle',
-    userId: 'user-17',
-    title: 'x'.repeat(PAYLOAD_BYTES - 60),
-    status: 200,
-  };
-  return Buffer.from(encodeEnvelope({ type: codec.type, payload: codec.encode(message) }));
+export async function fillTopic(filling: Filling): Promise<void> {
+  const { topic, brokers, records, partitions = PARTITIONS, value } = filling;
+  await makeTopic(filling);
+  const producer = createRecordProducer(kafkaConfig.parse({ brokers: brokers.split(',') }), silentLog);
+  const atOnce = Math.max(1, Math.min(REQUEST_RECORDS, Math.floor(REQUEST_BYTES / value(0).length)));
+  for (let sent = 0; sent < records; sent += atOnce) {
+    const count = Math.min(atOnce, records - sent);
+    const batch = Array.from({ length: count }, (_, i) => sent + i);
+    await producer.send(
+      topic,
+      batch.map((n) => ({ key: String(n), value: value(n), partition: n % partitions })),
+    );
+  }
+  await producer.stop(5_000);
 }

@@ -15,7 +15,7 @@ import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { LateRecord } from './late-records.ts';
 import type { Letters, RejectedRecord } from './letters.ts';
 import type { Router } from './route.ts';
-import { afterFence, mayEnqueue } from './rules.ts';
+import { afterFence, isFinished, mayEnqueue } from './rules.ts';
 import type { Shard } from './shard.ts';
 
 const CUT_RECORDS = 500;
@@ -93,7 +93,8 @@ export async function feed(
 /** A Redis that is slow to answer must not cost the membership. */
 async function whileBeating<T>(work: Promise<T>, control: BatchControl, clock: Clock): Promise<T> {
   const through = new AbortController();
-  const settled = work.finally(() => through.abort());
+  // With a reason of its own, because the usual one is an exception with a stack.
+  const settled = work.finally(() => through.abort('through'));
   while (!through.signal.aborted) {
     await Promise.race([settled, clock.sleep(BEAT_MS, through.signal)]);
     if (!through.signal.aborted) await control.heartbeat();
@@ -188,8 +189,9 @@ function planCut(held: HeldPartition, records: readonly KafkaRecord[], last: num
   const late: LateRecord[] = [];
   const jobs = new Map<string, PlacedJob[]>(held.shards.map(({ shard }) => [shard.name, []]));
   const rejected: RejectedRecord[] = [];
+  const finished = held.shards.map((each) => each.finished);
   for (const record of records) {
-    if (held.isFinished(record.offset) || delays.isForOthers(record)) continue;
+    if (isFinished(record.offset, finished) || delays.isForOthers(record)) continue;
     const decoded = decode(record);
     const routed = 'reason' in decoded ? decoded : route(decoded.event, now, `${idPrefix}${record.offset}`);
     if ('reason' in routed) {

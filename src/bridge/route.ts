@@ -3,7 +3,7 @@
  * definition. An event that nobody is known to run, and that has no queue of its own, is unroutable.
  */
 import { messageOf } from '../errors.ts';
-import { idOfGroup } from '../job/identity.ts';
+import { groupMark, idOfGroup } from '../job/identity.ts';
 import type { Event, Job } from '../job/job.ts';
 import { placeJob, type Treatment } from '../job/place.ts';
 import { placeSidekiqJob } from '../job/place-sidekiq.ts';
@@ -39,13 +39,14 @@ export function createRouter(topic: TopicConfig, routing: Routing): Router {
 
 function sidekiqRouter(topic: TopicConfig, { kafka, sidekiq: { redis: shard, dialect } }: Routing): Router {
   const isTracked = topic.settle === 'acknowledged';
+  const mark = groupMark(kafka.groupId);
   return (event, now, id) => {
     const queue = ruled('queue', topic.queue, event);
     if (typeof queue === 'object') return queue;
     const name = event.sidekiq?.class ?? ruled('class', topic.class, event) ?? '';
     if (typeof name === 'object') return name;
     if (name === '') return unroutable(`no class runs ${event.type}`);
-    const about = { id: idOfGroup(id, kafka.groupId), isTracked, dialect, now };
+    const about = { id: idOfGroup(id, mark), isTracked, dialect, now };
     const job = placeSidekiqJob(event, { ...about, queue, class: name, arguments: topic.arguments });
     if (SIDEKIQ_QUEUE_NAME.test(job.queue)) return { shard, job };
     return unroutable(`"${job.queue}" is no Sidekiq queue: up to 200 letters, digits, '_', '-', '.' and ':'`);

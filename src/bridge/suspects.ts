@@ -1,5 +1,5 @@
 /** Jobs that a ledger waits for, while they are searched for: what is seen anywhere is not lost. */
-import { idOfGroup, jobIdPrefix } from '../job/identity.ts';
+import { groupMark, idOfGroup, jobIdPrefix } from '../job/identity.ts';
 import type { SidekiqSink } from '../queue/sink.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { RangeSet } from './range-set.ts';
@@ -31,7 +31,7 @@ export function byPrefix(suspects: readonly Suspect[]): Suspects {
   return new Map(
     suspects.map((each) => {
       const { topic, partition, generation } = each.held;
-      return [idOfGroup(jobIdPrefix(topic, generation, partition), each.of.claim.ledger.group), each];
+      return [idOfGroup(jobIdPrefix(topic, generation, partition), groupMark(each.of.claim.ledger.group)), each];
     }),
   );
 }

@@ -3,7 +3,7 @@ import type { WorkerSet } from '../definition/discover.ts';
 import { SluiceError } from '../errors.ts';
 import { type CommonFlags, type Context, createContext, schemasFor, workersFor } from './context.ts';
 import { EXIT } from './exit.ts';
-import { noWorkers, topicsWithoutTakers, unfedWorkers } from './feeding.ts';
+import { noWorkers, topicsWithoutTakers, unfedWorkers, unknownMessages } from './feeding.ts';
 import { printJson } from './output.ts';
 
 const SHAPE_VERSION = 1;
@@ -18,6 +18,8 @@ export interface CheckFlags extends CommonFlags {
 export async function check(flags: CheckFlags): Promise<number> {
   const { config } = await createContext(flags, 'check');
   const schemas = schemasFor(config);
+  const unknown = unknownMessages(config, schemas);
+  if (unknown !== undefined) throw new SluiceError('SCHEMA', unknown);
   const workers = await workersFor(config, schemas);
   const orphans = topicsWithoutTakers(config, workers);
   if (orphans.length > 0) throw new SluiceError('WORKER', noWorkers(config, orphans));

@@ -1,5 +1,8 @@
-/** Whether topics and workers belong together: every event finds a queue, every worker is fed. */
+/** Whether topics, messages and workers belong together: every record has a type, every event a queue, every worker its feed. */
 import type { WorkerSet } from '../definition/discover.ts';
+import { messageOf } from '../errors.ts';
+import type { Schemas } from '../schema/schemas.ts';
+import { written } from './config/paths.ts';
 import { type Config, DEFAULT_TOPIC } from './config/schema.ts';
 
 /** Topics whose every event would become a dead letter, because nobody says which queue it goes to. */
@@ -13,6 +16,24 @@ export function topicsWithoutTakers({ topics }: Config, workers: WorkerSet): str
 export function noWorkers({ workers }: Config, topics: readonly string[]): string {
   const them = topics.join(', ');
   return `${workers}: no workers there; events of ${them} that name no queue would all become dead letters. Name the folder by --workers, or give the topic a queue`;
+}
+
+/** Says which topics' records would all become dead letters, because no .proto file defines their message. */
+export function unknownMessages({ topics }: Config, schemas: Schemas): string | undefined {
+  const problems = Object.entries(topics).flatMap(([name, { message }]) => {
+    const problem = message === undefined ? undefined : problemOf(message, schemas);
+    return problem === undefined ? [] : [`${written(['topics', name, 'message'])}: ${problem}`];
+  });
+  return problems.length > 0 ? problems.join('\n') : undefined;
+}
+
+function problemOf(message: string, schemas: Schemas): string | undefined {
+  try {
+    schemas.codec(message);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 /** Says which workers no topic feeds, such as when naming a topic has put the default one out of use. */

@@ -81,7 +81,7 @@ command(
 )
   .option('--json <text>', 'one message as proto3 JSON')
   .option('--file <file>', 'a file of lines (default: stdin)')
-  .option('--sidekiq', 'every line is a Sidekiq job: {"class", "args", "queue", ...}')
+  .option('--sidekiq', 'every line is a Sidekiq job: {"class", "args", "queue", "at", ...}')
   .option('--via <way>', 'kafka or redis (default: SLUICE_VIA, or kafka)')
   .option('--topic <topic>', 'topic to produce to (default: the one that is consumed, of envelopes or of Sidekiq jobs)')
   .option('--key <key>', 'key of the events')

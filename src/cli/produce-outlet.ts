@@ -33,9 +33,8 @@ export async function eventOutlet(
   const { config } = loaded;
   const schemas = schemasFor(config);
   if (type !== undefined) schemas.codec(type);
-  const topic = topicFor(config, 'envelope', flags.topic);
   const redis = via === 'redis' ? await redisOf(config, schemas, type, flags.queue) : DEFAULT_REDIS;
-  const { settings, hint } = wayOf(via, topic, redis, loaded);
+  const { settings, hint } = via === 'redis' ? byRedis(redis, loaded) : byKafka('envelope', flags.topic, loaded);
   const producer = createProducer({ ...settings, workers: config.workers, schemas });
   return {
     line: type === undefined ? '{"type": ..., "message": {...}}' : `one ${type} as JSON`,
@@ -59,8 +58,7 @@ export function sidekiqOutlet(via: Way, type: string | undefined, flags: Produce
       `--sidekiq: the job itself says its class, queue, time and retries; leave out ${superfluous}`,
     );
   }
-  const topic = topicFor(loaded.config, 'sidekiq', flags.topic);
-  const { settings, hint } = wayOf(via, topic, sidekiq.redis, loaded);
+  const { settings, hint } = via === 'redis' ? byRedis(sidekiq.redis, loaded) : byKafka('sidekiq', flags.topic, loaded);
   const producer = createProducer({ ...settings, target: 'sidekiq', dialect: sidekiq.dialect });
   return {
     line: '{"class": ..., "args": [...]}',
@@ -73,11 +71,15 @@ export function sidekiqOutlet(via: Way, type: string | undefined, flags: Produce
 const FLAGS_OF_EVENTS = ['key', 'queue', 'delay', 'attempts', 'priority'];
 
 /** Where the lines go, and what to say when nobody is there. */
-function wayOf(via: Way, topic: string, redis: string, loaded: LoadedConfig) {
+function byRedis(name: string, loaded: LoadedConfig) {
+  const via = 'redis' as const;
+  return { settings: { via, redis: loaded.config.redis[name] ?? {} }, hint: redisHint(loaded, name) };
+}
+
+function byKafka(kind: 'envelope' | 'sidekiq', asked: string | undefined, loaded: LoadedConfig) {
   const { config } = loaded;
-  if (via === 'redis') {
-    return { settings: { via, topic, redis: config.redis[redis] ?? {} }, hint: redisHint(loaded, redis) };
-  }
+  const via = 'kafka' as const;
+  const topic = topicFor(config, kind, asked);
   warnOfTopic(config, topic);
   return { settings: { via, topic, kafka: config.kafka }, hint: kafkaHint(loaded) };
 }

@@ -7,10 +7,13 @@ import { type Config, DEFAULT_TOPIC } from './config/schema.ts';
 const USUAL = { envelope: DEFAULT_TOPIC, sidekiq: DEFAULT_SIDEKIQ_TOPIC };
 const WRITTEN = { envelope: 'sluice produce writes envelopes', sidekiq: 'with --sidekiq, Sidekiq jobs are written' };
 
-/** The topic asked for, or the one that is consumed. */
+/** The topic asked for, or the one that is consumed; of several, the usual one. */
 export function topicFor({ topics }: Config, kind: keyof typeof USUAL, asked: string | undefined): string {
   const fitting = Object.keys(topics).filter((name) => topics[name]?.record === kind);
   const usual = USUAL[kind];
+  if (asked === undefined && fitting.length > 1 && !fitting.includes(usual)) {
+    throw new SluiceError('USAGE', `--topic: missing; several are consumed: ${fitting.join(', ')}`);
+  }
   const topic = asked ?? (fitting.includes(usual) ? usual : (fitting[0] ?? usual));
   const known = topics[topic];
   if (known !== undefined && known.record !== kind) {

@@ -13,7 +13,7 @@ import { connect, disconnect, type Redis } from '../redis/connection.ts';
 import type { Service } from '../service.ts';
 import { createWork } from '../worker/work.ts';
 import { type Context, schemasFor, workersFor } from './context.ts';
-import { noWorkers, topicsWithoutTakers, unfedWorkers } from './feeding.ts';
+import { noWorkers, topicsWithoutTakers, unfedWorkers, unknownMessages } from './feeding.ts';
 
 export const ROLES = ['bridge', 'work', 'dashboard'] as const;
 export type Role = (typeof ROLES)[number];
@@ -40,6 +40,8 @@ async function makeBridge(context: Context, { onFatal }: RoleEnd): Promise<Servi
   const workers = await workersFor(config, schemas);
   const orphans = topicsWithoutTakers(config, workers);
   if (orphans.length > 0) log.warn({ topics: orphans }, noWorkers(config, orphans));
+  const unknown = unknownMessages(config, schemas);
+  if (unknown !== undefined) log.warn({ reason: unknown }, 'records of unknown messages become dead letters');
   const unfed = unfedWorkers(config, workers);
   if (unfed !== undefined) log.warn({ reason: unfed }, 'some workers are fed by no topic');
   const redis = connect('main', mainRedis(context), 'command', log);

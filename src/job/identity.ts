@@ -22,15 +22,18 @@ export function jobIdPrefix(topic: string, generation: number, partition: number
   return `k~${topic}~${generation}~${partition}~`;
 }
 
+/** Stands for a consumer group in ids; a group's name is none. */
+export type GroupMark = string & { readonly isMark: true };
+
 /** A group's name may hold anything; in an id stands its hash. */
-export function groupMark(group: string): string {
-  return createHash('sha256').update(group).digest('hex').slice(0, 8);
+export function groupMark(group: string): GroupMark {
+  return createHash('sha256').update(group).digest('hex').slice(0, 8) as GroupMark;
 }
 
-/** The id of the Sidekiq job that this group makes of a record, by the record's own. */
-export function idOfGroup(id: string, group: string): string {
+/** The id of the Sidekiq job that the group of this mark makes of a record, by the record's own. */
+export function idOfGroup(id: string, mark: GroupMark): string {
   const at = id.lastIndexOf('~') + 1;
-  return `${id.slice(0, at)}${groupMark(group)}~${id.slice(at)}`;
+  return `${id.slice(0, at)}${mark}~${id.slice(at)}`;
 }
 
 /**

@@ -12,77 +12,124 @@ export interface ObjectText {
   readonly depth: number;
 }
 
+const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = [0x7b, 0x7d, 0x5b, 0x5d];
+
 /** `text` must be JSON, and an object: the caller has parsed it. */
 export function objectText(text: string): ObjectText {
+  const walk = new Walk(text);
   const members = new Map<string, string>();
-  let depth = 0;
-  let at = text.indexOf('{') + 1;
-  for (;;) {
-    at = skipBlanks(text, at);
-    if (text[at] === ',') at = skipBlanks(text, at + 1);
-    if (text[at] === '}') return { members, depth: depth + 1 };
-    const nameEnd = stringEnd(text, at);
-    const name = JSON.parse(text.slice(at, nameEnd)) as string;
-    const start = skipBlanks(text, skipBlanks(text, nameEnd) + 1);
-    const value = valueEnd(text, start);
-    depth = Math.max(depth, value.depth);
+  while (walk.hasMember()) {
+    const name = walk.name();
+    const value = walk.value();
     members.delete(name);
-    members.set(name, text.slice(start, value.end));
-    at = value.end;
+    members.set(name, value);
   }
+  return { members, depth: walk.depth + 1 };
 }
 
 export function textOf(members: Members): string {
   const parts: string[] = [];
-  for (const [name, value] of members) parts.push(`${JSON.stringify(name)}:${value}`);
+  for (const [name, value] of members) parts.push(labelOf(name) + value);
   return `{${parts.join(',')}}`;
 }
 
-function skipBlanks(text: string, from: number): number {
-  let at = from;
-  while (isBlank(text.charCodeAt(at))) at++;
-  return at;
+/** Jobs have the same fields over and over. */
+const labels = new Map<string, string>();
+const MOST_LABELS = 200;
+
+/** `"name":` */
+export function labelOf(name: string): string {
+  const known = labels.get(name);
+  if (known !== undefined) return known;
+  const label = `${JSON.stringify(name)}:`;
+  if (labels.size < MOST_LABELS) labels.set(name, label);
+  return label;
+}
+
+/** From member to member, the object's own; what a value holds is passed over. */
+class Walk {
+  /** How deep the values so far are nested. */
+  depth = 0;
+  readonly #text: string;
+  #at: number;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#at = text.indexOf('{') + 1;
+  }
+
+  /** Stands at the member's name then. */
+  hasMember(): boolean {
+    this.#skipBlanks();
+    if (this.#text.charCodeAt(this.#at) === COMMA) {
+      this.#at += 1;
+      this.#skipBlanks();
+    }
+    return this.#text.charCodeAt(this.#at) !== CLOSE_OBJECT;
+  }
+
+  name(): string {
+    const start = this.#at;
+    this.#skipString();
+    const inner = this.#text.slice(start + 1, this.#at - 1);
+    this.#skipBlanks();
+    this.#at += 1;
+    return inner.includes('\\') ? (JSON.parse(`"${inner}"`) as string) : inner;
+  }
+
+  value(): string {
+    this.#skipBlanks();
+    const start = this.#at;
+    this.#skipValue();
+    return this.#text.slice(start, this.#at);
+  }
+
+  #skipValue(): void {
+    let open = 0;
+    do {
+      const sign = this.#text.charCodeAt(this.#at);
+      if (sign === QUOTE) this.#skipString();
+      else if (sign === OPEN_OBJECT || sign === OPEN_LIST) {
+        this.#at += 1;
+        open += 1;
+        if (open > this.depth) this.depth = open;
+      } else if (open === 0) this.#skipScalar();
+      else {
+        this.#at += 1;
+        if (sign === CLOSE_OBJECT || sign === CLOSE_LIST) open -= 1;
+      }
+    } while (open > 0);
+  }
+
+  /** A number, true, false or null. */
+  #skipScalar(): void {
+    for (;;) {
+      const sign = this.#text.charCodeAt(this.#at);
+      if (isBlank(sign) || sign === COMMA || sign === CLOSE_OBJECT || Number.isNaN(sign)) return;
+      this.#at += 1;
+    }
+  }
+
+  /** From its opening quote to behind its closing one. */
+  #skipString(): void {
+    let end = this.#text.indexOf('"', this.#at + 1);
+    while (this.#isEscaped(end)) end = this.#text.indexOf('"', end + 1);
+    this.#at = end + 1;
+  }
+
+  #isEscaped(at: number): boolean {
+    let backslashes = 0;
+    while (this.#text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes += 1;
+    return backslashes % 2 === 1;
+  }
+
+  #skipBlanks(): void {
+    while (isBlank(this.#text.charCodeAt(this.#at))) this.#at += 1;
+  }
 }
 
 /** JSON knows no others. */
 function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
-}
-
-/** `from` is at the opening quote. */
-function stringEnd(text: string, from: number): number {
-  let end = text.indexOf('"', from + 1);
-  while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
-  return end + 1;
-}
-
-function isEscaped(text: string, at: number): boolean {
-  let backslashes = 0;
-  while (text[at - 1 - backslashes] === '\\') backslashes++;
-  return backslashes % 2 === 1;
-}
-
-function valueEnd(text: string, from: number): { end: number; depth: number } {
-  let [at, open, depth] = [from, 0, 0];
-  for (;;) {
-    const sign = text[at];
-    if (sign === '"') at = stringEnd(text, at);
-    else if (sign === '{' || sign === '[') {
-      at++;
-      open++;
-      depth = Math.max(depth, open);
-    } else if (open > 0 && (sign === '}' || sign === ']')) {
-      at++;
-      open--;
-    } else if (open > 0) at++;
-    else return { end: scalarEnd(text, at), depth };
-    if (open === 0) return { end: at, depth };
-  }
-}
-
-/** A number, true, false or null. */
-function scalarEnd(text: string, from: number): number {
-  let at = from;
-  while (at < text.length && !isBlank(text.charCodeAt(at)) && text[at] !== ',' && text[at] !== '}') at++;
-  return at;
 }

@@ -68,10 +68,19 @@ export function timesReplayed(headers: Headers): number {
   return isCount(times) ? Number(times) : 0;
 }
 
+const IN_HISTORY: ReadonlySet<string> = new Set(Object.values(HISTORY));
+/** Of a record in its first life. */
+export const NO_HISTORY: Headers = Object.freeze({});
+
 /** What of the headers goes with the event into every life. */
 export function historyIn(headers: Headers): Headers {
-  const kept = Object.values(HISTORY).flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]]));
-  return Object.fromEntries(kept) as Headers;
+  let kept: Record<string, string> | undefined;
+  for (const name in headers) {
+    if (!IN_HISTORY.has(name)) continue;
+    kept ??= {};
+    kept[name] = headers[name] as string;
+  }
+  return kept ?? NO_HISTORY;
 }
 
 /** The headers of a letter's record when it is produced again. */

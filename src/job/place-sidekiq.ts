@@ -7,7 +7,7 @@ import type { Event, Job } from './job.ts';
 import type { Members } from './json-members.ts';
 import { firstOriginOf } from './letter.ts';
 import { aboutOf, DEFAULT_ATTEMPTS, DEFAULT_BACKOFF } from './place.ts';
-import { DEFAULT_SIDEKIQ_QUEUE, type Dialect, enqueuedText, jidOf, stampedText } from './sidekiq-job.ts';
+import { DEFAULT_SIDEKIQ_QUEUE, type Dialect, jidOf, stampedText } from './sidekiq-job.ts';
 
 export interface SidekiqPlace {
   /** Id of the job that the record becomes: `k~<topic>~<generation>~<partition>~<group>~<offset>`. */
@@ -61,9 +61,9 @@ function firstIdOf({ headers = {} }: Event, id: string): string {
   return `${jobIdPrefix(first.topic, 0, first.partition)}${known.group}~${first.offset}`;
 }
 
-/** What lies in Redis: on the queue, or in the schedule when the job is due later. */
-export function leftText({ data, delayMs }: Pick<Job, 'data' | 'delayMs'>, now: number, dialect: Dialect): string {
-  return delayMs > 0 ? data : enqueuedText(data, now, dialect);
+/** What lies in Redis: on the queue, behind the head of its time, or in the schedule when the job is due later. */
+export function leftText({ data, delayMs }: Pick<Job, 'data' | 'delayMs'>, enqueuedHead: string): string {
+  return delayMs > 0 ? data : enqueuedHead + data.slice(1);
 }
 
 /** N attempts are N - 1 retries. */

@@ -36,9 +36,9 @@ export function placeJob(event: Event, definition: Treatment | undefined, queue:
 }
 
 export function aboutOf({ key, id, headers }: Event): JobAbout {
-  return {
-    ...(key !== undefined && key !== '' && { key }),
-    ...(id !== undefined && id !== '' && { id }),
-    ...(headers !== undefined && Object.keys(headers).length > 0 && { headers }),
-  };
+  const about: { -readonly [K in keyof JobAbout]: JobAbout[K] } = {};
+  if (key) about.key = key;
+  if (id) about.id = id;
+  if (headers !== undefined && Object.keys(headers).length > 0) about.headers = headers;
+  return about;
 }

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { messageOf, SluiceError } from '../errors.ts';
 import { placeIn } from './identity.ts';
 import type { JobAbout } from './job.ts';
-import { type Members, objectText, textOf } from './json-members.ts';
+import { labelOf, type Members, objectText } from './json-members.ts';
 
 /** How times are written: by Sidekiq 6 and 7 in seconds with a fraction, by Sidekiq 8 in whole milliseconds. */
 export const DIALECTS = ['7', '8'] as const;
@@ -17,9 +17,11 @@ export type Dialect = (typeof DIALECTS)[number];
 export const DEFAULT_SIDEKIQ_QUEUE = 'default';
 /**
  * May be what Ruby's JSON does not read, or reads and cannot write again, as a retry has to. With an exponent of two digits,
- * a number needs more than 200 others to be beyond a Float.
+ * a number needs more than 200 others to be beyond a Float. A number ends before a sign or a blank: a jid looks like
+ * one often enough, and ends before a quote.
  */
-const DOUBTFUL = /\\u[dD][89a-fA-F]|[eE]\+?\d{3}|\d{200}/;
+const SURROGATE = /\\u[dD][89a-fA-F]/;
+const HUGE = /\d(?:[eE]\+?\d{3,}[\s,\]}]|\d{199})/;
 /** What Ruby's JSON reads. */
 export const DEEPEST = 100;
 export const RUBY_CLASS = /^(::)?[A-Z]\w*(::[A-Z]\w*)*$/;
@@ -53,8 +55,9 @@ export function parseSidekiqJob(text: string): SidekiqJob {
   const value = parse(text);
   const { members, depth } = objectText(text);
   if (depth > DEEPEST) throw broken(`is nested ${depth} deep; Ruby reads ${DEEPEST} at most`);
-  for (const [field, rule] of Object.entries(RULES)) check(field, value[field], rule);
-  if (DOUBTFUL.test(text)) JSON.parse(text, checkReadable);
+  for (const { field, rule } of FIELD_RULES) check(field, value[field], rule);
+  // Asked one by one: most texts hold no escape, and are searched for one faster than by an expression.
+  if ((text.includes('\\u') && SURROGATE.test(text)) || HUGE.test(text)) JSON.parse(text, checkReadable);
   return {
     class: value.class as string,
     wrapped: value.wrapped as string | undefined,
@@ -85,16 +88,42 @@ export interface Stamp {
  * last, and the source first in it: scripts find it there.
  */
 export function stampedText({ members }: Pick<SidekiqJob, 'members'>, stamp: Stamp): string {
-  const { jid, queue, createdAtMs, dialect, about } = stamp;
-  const stamped = new Map(members);
-  for (const name of ['at', 'enqueued_at', ABOUT]) stamped.delete(name);
-  if (isAbsent(stamped.get('retry'))) stamped.set('retry', 'true');
-  stamped.set('jid', JSON.stringify(jid));
-  stamped.set('queue', JSON.stringify(queue));
-  stamped.set('created_at', timeText(createdAtMs, dialect));
-  for (const name of ['failed_at', 'retried_at']) restamp(stamped, name, dialect);
-  if (Object.keys(about).length > 0) stamped.set(ABOUT, aboutText(about));
-  return textOf(stamped);
+  let text = '';
+  for (const [name, value] of members) {
+    const stamped = stampedValue(name, value, stamp);
+    if (stamped !== undefined) text += `,${labelOf(name)}${stamped}`;
+  }
+  for (const name of NEVER_ABSENT) {
+    if (!members.has(name)) text += `,${labelOf(name)}${stampedValue(name, 'null', stamp)}`;
+  }
+  const about = aboutText(stamp.about);
+  if (about !== '{}') text += `,"${ABOUT}":${about}`;
+  return `{${text.slice(1)}}`;
+}
+
+const NEVER_ABSENT = ['retry', 'jid', 'queue', 'created_at'];
+
+/** Undefined for a field that does not stay. */
+function stampedValue(name: string, value: string, { jid, queue, createdAtMs, dialect }: Stamp): string | undefined {
+  switch (name) {
+    case 'at':
+    case 'enqueued_at':
+    case ABOUT:
+      return undefined;
+    case 'retry':
+      return value === 'null' ? 'true' : value;
+    case 'jid':
+      return JSON.stringify(jid);
+    case 'queue':
+      return JSON.stringify(queue);
+    case 'created_at':
+      return timeText(createdAtMs, dialect);
+    case 'failed_at':
+    case 'retried_at':
+      return restamped(value, dialect);
+    default:
+      return value;
+  }
 }
 
 /** The jid of a job that brings none: 24 hex characters, the same whenever a job is made of this record. */
@@ -125,7 +154,12 @@ export function untracked(members: Members): Members {
 
 /** `text` of an object that has members. */
 export function enqueuedText(text: string, nowMs: number, dialect: Dialect): string {
-  return `{"enqueued_at":${timeText(nowMs, dialect)},${text.slice(1)}`;
+  return `${enqueuedHead(nowMs, dialect)}${text.slice(1)}`;
+}
+
+/** What stands before the members of every job that is enqueued at this time. */
+export function enqueuedHead(nowMs: number, dialect: Dialect): string {
+  return `{"enqueued_at":${timeText(nowMs, dialect)},`;
 }
 
 /** As the dialect writes a time. An integral number of seconds keeps its fraction: Sidekiq 8 takes it for milliseconds. */
@@ -139,17 +173,13 @@ export function millisecondsOf(time: unknown): number | undefined {
   return time < LATEST_SECONDS ? time * 1000 : time;
 }
 
-function aboutText({ source, from, ...rest }: SidekiqAbout): string {
-  return JSON.stringify({ source, from, ...rest });
+function aboutText({ source, from, key, id, headers }: SidekiqAbout): string {
+  return JSON.stringify({ source, from, key, id, headers });
 }
 
-function restamp(members: Map<string, string>, name: string, dialect: Dialect): void {
-  const ms = millisecondsOf(JSON.parse(members.get(name) ?? 'null'));
-  if (ms !== undefined) members.set(name, timeText(ms, dialect));
-}
-
-function isAbsent(text: string | undefined): boolean {
-  return text === undefined || text === 'null';
+function restamped(value: string, dialect: Dialect): string {
+  const ms = millisecondsOf(JSON.parse(value));
+  return ms === undefined ? value : timeText(ms, dialect);
 }
 
 function parse(text: string): Record<string, unknown> {
@@ -231,6 +261,9 @@ const RULES: Readonly<Record<string, Rule>> = {
     isAllowed: (value) => isTime(value) && (value as number) <= LONGEST_RETRY_FOR_SECONDS,
   },
 };
+
+/** Made once: every job is asked by all of them. */
+const FIELD_RULES = Object.entries(RULES).map(([field, rule]) => ({ field, rule }));
 
 function check(field: string, value: unknown, { allowed, isNeeded, isAllowed }: Rule): void {
   if (value === undefined || value === null) {

@@ -74,8 +74,8 @@ export const SIDEKIQ_PRIVATE_LISTS = `${ROOT}:sidekiq:private`;
 
 /** Sidekiq processes whose middleware tells the ledger what becomes of their jobs, scored by when it last said so, in seconds. */
 export const SIDEKIQ_REPORTERS = `${ROOT}:sidekiq:reporters`;
-/** It says so every five seconds. */
-export const REPORTER_SILENT_S = 30;
+/** It says so every five seconds. A process that was killed stays listed for a minute, and does not lack the middleware. */
+export const REPORTER_SILENT_S = 75;
 
 /** With the identity of a host: there as long as it is alive. */
 export const SIDEKIQ_ALIVE = `${ROOT}:sidekiq:alive:`;

@@ -61,6 +61,7 @@ const FIELDS: Readonly<Record<number, ReadField>> = {
 };
 
 const KNOWN_FIELDS = 10;
+const NO_PAYLOAD = new Uint8Array();
 
 /** Throws INVALID_MESSAGE when the bytes are no envelope, or name no type. */
 export function decodeEnvelope(bytes: Buffer): Envelope {
@@ -73,12 +74,13 @@ export function decodeEnvelope(bytes: Buffer): Envelope {
     else if (tag >>> 3 <= KNOWN_FIELDS) throw malformed(`field ${tag >>> 3} of the envelope has wire type ${tag & 7}`);
     else reader.skip(tag);
   }
-  const { type, payload = new Uint8Array(), priority = 0 } = draft;
+  const { type, priority = 0 } = draft;
   if (!type) throw new SluiceError('INVALID_MESSAGE', 'type: the envelope (sluice.v1.Job) names no message type');
   if (priority > MOST_PRIORITY) {
     throw new SluiceError('INVALID_MESSAGE', `priority: ${priority} is not allowed; allowed: 0 to ${MOST_PRIORITY}`);
   }
-  return { ...draft, type, payload };
+  draft.payload ??= NO_PAYLOAD;
+  return draft as Envelope;
 }
 
 export function encodeEnvelope(envelope: Envelope): Uint8Array {

@@ -66,7 +66,7 @@ describe('finished offsets as text', () => {
     expect(told.reduce((sum, { start, end }) => sum + end - start, 0)).toBeGreaterThan(20_000);
   });
 
-  it('reads any bytes within bounds, and nothing at or below the committed offset', () => {
+  it('reads any bytes within bounds, and nothing at or below the committed offset', { timeout: 30_000 }, () => {
     const random = createRandom(7);
     for (let round = 0; round < 2_000; round++) {
       const bytes = Buffer.from(Array.from({ length: Math.floor(random() * 60) }, () => Math.floor(random() * 256)));

@@ -4,7 +4,7 @@ import { topicConfig } from '../../src/bridge/config.ts';
 import { createDecoder } from '../../src/bridge/decode.ts';
 import { createRouter } from '../../src/bridge/route.ts';
 import { sidekiqEventIdOf } from '../../src/job/event-id.ts';
-import { idOfGroup } from '../../src/job/identity.ts';
+import { groupMark, idOfGroup } from '../../src/job/identity.ts';
 import type { Job } from '../../src/job/job.ts';
 import { jidOf } from '../../src/job/sidekiq-job.ts';
 import type { KafkaRecord } from '../../src/kafka/consumer.ts';
@@ -17,7 +17,7 @@ const schemas = loadSchemas([`${ROOT}proto`]);
 const TYPE = 'acme.web.v1.PageView';
 const payload = schemas.codec(TYPE).encode({ url: 'https://x/1' });
 /** As the group `g` makes it. */
-const ID = idOfGroup('k~t~0~1~7', 'g');
+const ID = idOfGroup('k~t~0~1~7', groupMark('g'));
 const NOW = 1_700_000_100_000;
 
 function made(
@@ -148,12 +148,12 @@ it('refuses an event that its rules name no class or queue for', () => {
 });
 
 it('gives a record that is replayed the jid that it had, and one of a topic made anew another', () => {
-  const of = (id: string, createdAt: number) => jidOf(idOfGroup(id, 'g'), createdAt);
+  const of = (id: string, createdAt: number) => jidOf(idOfGroup(id, groupMark('g')), createdAt);
   const jid = of('k~t~0~1~7', 1_000);
   expect(of('k~t~3~1~7', 1_000)).toBe(jid);
-  const others = [of('k~t~0~1~7', 1_001), of('k~t~0~1~8', 1_000), jidOf(idOfGroup('k~t~0~1~7', 'h'), 1_000)];
+  const others = [of('k~t~0~1~7', 1_001), of('k~t~0~1~8', 1_000), jidOf(idOfGroup('k~t~0~1~7', groupMark('h')), 1_000)];
   expect(new Set([jid, ...others]).size).toBe(4);
-  const event = (id: string) => sidekiqEventIdOf(idOfGroup(id, 'g'), 1_000);
+  const event = (id: string) => sidekiqEventIdOf(idOfGroup(id, groupMark('g')), 1_000);
   expect(event('k~t~3~1~7')).toBe(event('k~t~0~1~7'));
   expect(event('k~t~0~2~7')).not.toBe(event('k~t~0~1~7'));
 });
@@ -166,5 +166,5 @@ it('keeps the jid of a job that was late, or is replayed as a letter', () => {
     'sluice.first-timestamp': '1600000000000',
   };
   const again = JSON.parse(text({ record: 'sidekiq' }, '{"class":"A","args":[]}', { headers })) as { jid: string };
-  expect(again.jid).toBe(jidOf(idOfGroup('k~t~0~1~3', 'g'), 1_600_000_000_000));
+  expect(again.jid).toBe(jidOf(idOfGroup('k~t~0~1~3', groupMark('g')), 1_600_000_000_000));
 });

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { RangeSet } from '../../src/bridge/range-set.ts';
 import { byPrefix, lostFrom, type Suspect, see } from '../../src/bridge/suspects.ts';
-import { idOfGroup } from '../../src/job/identity.ts';
+import { groupMark, idOfGroup } from '../../src/job/identity.ts';
 
 function suspect(partition: number, finished: readonly { start: number; end: number }[] = []): Suspect {
   const held = { topic: 't', partition, generation: 1 };
@@ -11,7 +11,7 @@ function suspect(partition: number, finished: readonly { start: number; end: num
 }
 
 const id = (partition: number, offset: number | string, group = 'g', generation = 1) =>
-  idOfGroup(`k~t~${generation}~${partition}~${offset}`, group);
+  idOfGroup(`k~t~${generation}~${partition}~${offset}`, groupMark(group));
 
 it('takes a job for that of its own partition, generation and group alone', () => {
   const [first, second] = [suspect(0), suspect(1)];

@@ -119,6 +119,17 @@ test.each([
   expect(warnings).toEqual(Array(count).fill(expected));
 });
 
+test('check refuses topics whose message no .proto file defines, all of them', async () => {
+  const topics =
+    "{ 'acme.a': { record: 'json', message: 'acme.v1.Pin' }, b: { record: 'protobuf', message: 'acme.v1.Pog' } }";
+  const cwd = folder({ ...pinged, 'sluice.config.mjs': `export default { topics: ${topics} };` });
+  const { code, stderr } = await run(['check'], { cwd });
+  expect(code).toBe(3);
+  expect(stderr).toMatch(
+    /topics\["acme\.a"\]\.message: .*acme\.v1\.Pin; did you mean acme\.v1\.Ping\?\ntopics\.b\.message: /,
+  );
+});
+
 test('types and new worker answer in JSON when asked', async () => {
   const cwd = folder({});
   const made = await run(['new', 'worker', 'SendWelcome', '--json'], { cwd });

@@ -176,3 +176,13 @@ test.each([
   expect(stderr).toContain(words);
   expect(code).toBe(2);
 });
+
+const sidekiq = { record: 'sidekiq', target: 'sidekiq' };
+
+test('of several topics, one is to be named', async () => {
+  const SLUICE_TOPICS = JSON.stringify({ [`${topic}-a`]: sidekiq, [`${topic}-b`]: sidekiq });
+  const args = ['produce', '--sidekiq', '--json', '{"class":"HardJob","args":[]}'];
+  const { code, stderr } = await run(args, { cwd, env: { SLUICE_TOPICS } });
+  expect(stderr).toContain(`--topic: missing; several are consumed: ${topic}-a, ${topic}-b`);
+  expect(code).toBe(2);
+});

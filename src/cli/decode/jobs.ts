@@ -5,6 +5,7 @@ import type { WorkerSet } from '../../definition/discover.ts';
 import type { Job } from '../../job/job.ts';
 import { bullOptions } from '../../job/options.ts';
 import { leftText } from '../../job/place-sidekiq.ts';
+import { enqueuedHead } from '../../job/sidekiq-job.ts';
 import type { KafkaRecord } from '../../kafka/consumer.ts';
 import type { Schemas } from '../../schema/schemas.ts';
 import type { Config } from '../config/schema.ts';
@@ -29,7 +30,7 @@ export function jobTexts(config: Config, topic: string, schemas: Schemas, worker
     const routed = 'reason' in decoded ? decoded : route(decoded.event, nowMs, id);
     if ('reason' in routed) return routed;
     const { job } = routed;
-    const text = settings.target === 'sidekiq' ? leftText(job, nowMs, dialect) : bullText(job, id);
+    const text = settings.target === 'sidekiq' ? leftText(job, enqueuedHead(nowMs, dialect)) : bullText(job, id);
     return { text, delayMs: job.delayMs };
   };
 }

@@ -41,8 +41,8 @@ export async function sidekiqStatus(redis: Redis, name: string): Promise<Sidekiq
 async function processesIn(redis: Redis) {
   const listed = await redis.smembers('processes');
   const found = await Promise.all(listed.map(async (id) => ({ id, about: await redis.hmget(id, 'busy', 'info') })));
-  return found.flatMap(({ id, about: [busy, info] }) =>
-    busy == null ? [] : [{ id, busy: Number(busy), isOurs: isHostOfSluice(info ?? '') }],
+  return found.flatMap(({ id, about: [busy = null, info = null] }) =>
+    busy === null ? [] : [{ id, busy: Number(busy), isOurs: isHostOfSluice(info) }],
   );
 }
 

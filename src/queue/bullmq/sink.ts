@@ -1,10 +1,10 @@
 /** The sink of BullMQ queues: one script call a batch, with the ledger inside. */
-import { bullOptions } from '../../job/options.ts';
 import type { Redis } from '../../redis/connection.ts';
 import { lua, type Script, script } from '../../redis/script.ts';
 import { createLedger, idPrefix, LEDGER } from '../ledger.ts';
 import { CHUNK, fenced, refusal } from '../ledger-replies.ts';
-import type { Batch, BullSink } from '../sink.ts';
+import type { BullSink } from '../sink.ts';
+import { batchArguments } from './batch-arguments.ts';
 import {
   deadJobReport,
   finishedPage,
@@ -114,20 +114,4 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
       return new Map(queues.map((queue, i) => [queue, count(2 * i) + count(2 * i + 1)]));
     },
   };
-}
-
-function batchArguments({ jobs }: Batch, queuePrefix: (queue: string) => string): (string | number)[] {
-  const queues = new Map<string, number>();
-  const body: (string | number)[] = [];
-  for (const { offset, job } of jobs) {
-    let index = queues.get(job.queue);
-    if (index === undefined) {
-      index = queues.size + 1;
-      queues.set(job.queue, index);
-    }
-    const options = JSON.stringify(bullOptions(job, true));
-    body.push(offset, index, job.name, job.data, options, job.timestamp, job.delayMs, job.priority);
-  }
-  const head = [...queues.keys()].flatMap((queue) => [queue, queuePrefix(queue)]);
-  return [queues.size, ...head, ...body];
 }

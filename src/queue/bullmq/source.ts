@@ -75,7 +75,8 @@ let isTested: boolean | undefined;
 /** Whether the installed BullMQ is the one that the scripts were compared with. */
 export function isTestedSource(): boolean {
   isTested ??=
-    digestOf({ moveToActive: stockText('moveToActive'), moveToFinished: stockText('moveToFinished') }) === TESTED_DIGEST;
+    digestOf({ moveToActive: stockText('moveToActive'), moveToFinished: stockText('moveToFinished') }) ===
+    TESTED_DIGEST;
   return isTested;
 }
 

@@ -7,7 +7,8 @@
 import { messageOf } from '../../errors.ts';
 import { trackedSourceIn } from '../../job/sidekiq-job.ts';
 import { type Redis, redisError } from '../../redis/connection.ts';
-import { REPORTER_SILENT_S, SIDEKIQ_ALIVE, SIDEKIQ_PRIVATE_LISTS, SIDEKIQ_REPORTERS } from '../../redis/keys.ts';
+import { REPORTER_SILENT_S, SIDEKIQ_PRIVATE_LISTS, SIDEKIQ_REPORTERS } from '../../redis/keys.ts';
+import { isHostOfSluice } from './process.ts';
 
 /** Jobs to a page: from few on, for they may be large. */
 const FIRST_PAGE = 20;
@@ -104,8 +105,9 @@ export function createCensus(name: string, redis: Redis): SidekiqCensus {
         const telling = await orNone<string[]>([], () => redis.zrangebyscore(SIDEKIQ_REPORTERS, since, '+inf'));
         const queues = new Map<string, string>();
         for (const each of processes) {
-          if (telling.includes(each) || (await redis.exists(SIDEKIQ_ALIVE + each)) === 1) continue;
-          for (const queue of queuesIn(await orNone(null, () => redis.hget(each, 'info')))) queues.set(queue, each);
+          if (telling.includes(each)) continue;
+          const info = await orNone(null, () => redis.hget(each, 'info'));
+          if (!isHostOfSluice(info)) for (const queue of queuesIn(info)) queues.set(queue, each);
         }
         return queues;
       }),

@@ -102,8 +102,8 @@ function infoText({ identity, hostname, pid, startedAtMs, concurrency, queues }:
 }
 
 /** By what a process says of itself, which stays listed for a while when it is killed. */
-export function isHostOfSluice(info: string): boolean {
-  return info.includes(`"version":"${VERSION}"`);
+export function isHostOfSluice(info: string | null): boolean {
+  return info?.includes(`"version":"${VERSION}"`) === true;
 }
 
 function workText({ queue, payload, startedAtMs }: RunningWork): string {

@@ -3,11 +3,11 @@
  * by whoever runs it, a Ruby process with the middleware or a host of Sluice's; the queues themselves cannot be asked.
  */
 
-import { idOfGroup } from '../../job/identity.ts';
+import { groupMark, idOfGroup } from '../../job/identity.ts';
 import type { Job } from '../../job/job.ts';
 import { objectText, textOf } from '../../job/json-members.ts';
 import { leftText } from '../../job/place-sidekiq.ts';
-import { type Dialect, untracked } from '../../job/sidekiq-job.ts';
+import { type Dialect, enqueuedHead, untracked } from '../../job/sidekiq-job.ts';
 import type { Redis } from '../../redis/connection.ts';
 import { ledgerKey } from '../../redis/keys.ts';
 import { ALLOW_OOM, lua, type Script, script } from '../../redis/script.ts';
@@ -90,7 +90,7 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
 
     revive(claim, expected, { offset, job }) {
       const nowMs = now();
-      const text = leftText(job, nowMs, dialect);
+      const text = leftText(job, enqueuedHead(nowMs, dialect));
       return attempt(REVIVE, claim, expected, offset, job.queue, text, dueText(job, nowMs));
     },
 
@@ -122,7 +122,7 @@ function untrackedText(text: string): string {
 
 /** What nobody has any more, as far as a letter needs it. */
 function lostText(id: string, { ledger }: Claim, reason: string): string {
-  const source = idOfGroup(id, ledger.group);
+  const source = idOfGroup(id, groupMark(ledger.group));
   return JSON.stringify({ error_class: 'Sluice::Lost', error_message: reason, sl: { source } });
 }
 
@@ -131,16 +131,22 @@ function dueText({ delayMs }: Job, now: number): string {
   return delayMs > 0 ? ((now + delayMs) / 1000).toFixed(6) : '';
 }
 
+/** What jobs have in common is told once: their queue, and when they are due if that is later. */
 function batchArguments({ jobs }: Batch, now: number, dialect: Dialect): (string | number)[] {
-  const queues = new Map<string, number>();
+  const places = new Map<string, number>();
+  const told: string[] = [];
   const body: (string | number)[] = [];
+  const head = enqueuedHead(now, dialect);
   for (const { offset, job } of jobs) {
-    let index = queues.get(job.queue);
-    if (index === undefined) {
-      index = queues.size + 1;
-      queues.set(job.queue, index);
+    const due = dueText(job, now);
+    const place = due === '' ? job.queue : `${job.queue} ${due}`;
+    let number = places.get(place);
+    if (number === undefined) {
+      number = places.size + 1;
+      places.set(place, number);
+      told.push(job.queue, due);
     }
-    body.push(offset, index, dueText(job, now), leftText(job, now, dialect));
+    body.push(offset, number, leftText(job, head));
   }
-  return [queues.size, ...queues.keys(), ...body];
+  return [places.size, ...told, ...body];
 }

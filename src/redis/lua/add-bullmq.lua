@@ -29,7 +29,7 @@ local function add_delayed(queue, id, timestamp, delay)
   local score = low
   if top[2] then score = math.min(tonumber(top[2]) + 1, high) end
   redis.call('ZADD', key, score, id)
-  redis.call('XADD', queue.events, 'MAXLEN', '~', queue.max_events, '*', 'event', 'delayed', 'jobId', id, 'delay', due)
+  redis.call('XADD', queue.events, '*', 'event', 'delayed', 'jobId', id, 'delay', due)
   queue.has_delayed = true
 end
 
@@ -45,7 +45,7 @@ local function add_job(queue, id, name, data, opts, timestamp, delay, priority)
   local fields = redis.call('HSET', queue.prefix .. id, 'name', name, 'data', data, 'opts', opts,
     'timestamp', timestamp, 'delay', delay, 'priority', priority)
   if fields < 6 then
-    redis.call('XADD', queue.events, 'MAXLEN', '~', queue.max_events, '*', 'event', 'duplicated', 'jobId', id)
+    redis.call('XADD', queue.events, '*', 'event', 'duplicated', 'jobId', id)
     return false
   end
   redis.call('XADD', queue.events, '*', 'event', 'added', 'jobId', id, 'name', name)
@@ -58,7 +58,7 @@ local function add_job(queue, id, name, data, opts, timestamp, delay, priority)
   else
     queue.waiting[#queue.waiting + 1] = id
   end
-  redis.call('XADD', queue.events, 'MAXLEN', '~', queue.max_events, '*', 'event', 'waiting', 'jobId', id)
+  redis.call('XADD', queue.events, '*', 'event', 'waiting', 'jobId', id)
   return true
 end
 
@@ -66,7 +66,10 @@ end
 local function flush_queue(queue)
   local prefix = queue.prefix
   local depth = 0
-  if queue.counted > 0 then redis.call('INCRBY', prefix .. 'id', queue.counted) end
+  if queue.counted > 0 then
+    redis.call('INCRBY', prefix .. 'id', queue.counted)
+    redis.call('XTRIM', queue.events, 'MAXLEN', '~', queue.max_events)
+  end
   if #queue.waiting > 0 then depth = redis.call('LPUSH', prefix .. 'wait', unpack(queue.waiting)) end
   if (#queue.waiting > 0 or queue.has_prioritized) and not queue.is_held then
     redis.call('ZADD', prefix .. 'marker', 0, '0')

@@ -3,15 +3,17 @@
 --
 -- KEYS: ledger.
 -- ARGV: owner, incarnation, expected offset, offset to advance to, job id prefix, number of queues Q,
---       then Q times {name, key prefix `bull:mail:`},
---       then per job {offset, queue (1..Q), name, data, opts, timestamp, delay, priority}.
+--       then Q times {name, key prefix `bull:mail:`}, number of treatments T,
+--       then T times {queue (1..Q), name, opts up to what is about the one job, delay, priority},
+--       then per job {offset, treatment (1..T), data, the rest of opts but its `}`, timestamp}.
 -- Returns {status, enqueued, incarnation, used memory, created, already there, longest queue touched}
 --      or {'refused', enqueued, queue, why}.
 --
 -- `new_queue(prefix)`, `add_job(queue, id, name, data, opts, timestamp, delay, priority)` and `flush_queue(queue)`
 -- come from the adder that is put in front: add-bullmq.lua, or BullMQ's own scripts where that one is untested.
 
-local JOB_FIELDS = 8
+local TREATMENT_FIELDS = 5
+local JOB_FIELDS = 5
 
 local base = KEYS[1]
 local owner, expected_incarnation, expected, last = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -30,13 +32,26 @@ end
 if last <= enqueued then return { 'ok', enqueued, present, used_memory(), 0, 0, 0 } end
 
 for i = 1, queue_count do new_queue(queues[i]) end
+local treatments, treatment_count = {}, tonumber(ARGV[7 + 2 * queue_count])
+local first = 8 + 2 * queue_count
+for n = 1, treatment_count do
+  local i = first + (n - 1) * TREATMENT_FIELDS
+  local queue = queues[tonumber(ARGV[i])]
+  treatments[tostring(n)] = { queue = queue, name = ARGV[i + 1], opts = ARGV[i + 2], delay = ARGV[i + 3], priority = ARGV[i + 4] }
+end
+
 local created, existed = 0, 0
-for i = 7 + 2 * queue_count, #ARGV, JOB_FIELDS do
+for i = first + treatment_count * TREATMENT_FIELDS, #ARGV, JOB_FIELDS do
   local offset = tonumber(ARGV[i])
   if offset > enqueued then
-    local queue = queues[tonumber(ARGV[i + 1])]
-    local is_new = add_job(queue, id_prefix .. ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], ARGV[i + 7])
-    if is_new then created = created + 1 else existed = existed + 1 end
+    local how = treatments[ARGV[i + 1]]
+    local queue = how.queue
+    local opts = how.opts .. ARGV[i + 3] .. '}'
+    if add_job(queue, id_prefix .. ARGV[i], how.name, ARGV[i + 2], opts, ARGV[i + 4], how.delay, how.priority) then
+      created = created + 1
+    else
+      existed = existed + 1
+    end
     local slot = offset % CHUNK
     local chunk = (offset - slot) / CHUNK
     local members = queue.chunks[chunk]

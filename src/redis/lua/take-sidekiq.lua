@@ -12,10 +12,12 @@ local reply = { 'ok', now_ms(), 0 }
 
 local function take_from(place, queue_key, queue)
   local private = 'work:' .. queue .. ':' .. identity
-  local refused = 0
-  while most > 0 and refused < MOST_REFUSED do
-    local raw = redis.pcall('LINDEX', queue_key, -1)
-    if type(raw) ~= 'string' then break end
+  local refused, length = 0, redis.pcall('LLEN', queue_key)
+  -- Of another kind, it is no queue.
+  if type(length) ~= 'number' then return end
+  while most > 0 and refused < math.min(MOST_REFUSED, length) do
+    local raw = redis.call('LINDEX', queue_key, -1)
+    if not raw then break end
     local source = source_in(raw)
     local entries, ledgers = entries_in(sources, source)
     if is_reconciled(entries) then
@@ -25,7 +27,7 @@ local function take_from(place, queue_key, queue)
       for _, each in ipairs({ place, is_unknown and 1 or 0, raw }) do reply[#reply + 1] = each end
       most = most - 1
     else
-      note_moved(sources, source)
+      -- Not noted as moved: nobody searches for lost jobs before the ledger is reconciled, and there may be a million.
       redis.call('LMOVE', queue_key, queue_key, 'RIGHT', 'LEFT')
       refused = refused + 1
     end

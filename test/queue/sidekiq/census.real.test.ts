@@ -81,12 +81,20 @@ it('knows the queues of processes that do not tell', async () => {
   await process('telling', 'a', 'b');
   await process('silent', 'b', 'c');
   await process('hung', 'd');
-  await process('ours', 'e');
+  await process('killed', 'e');
+  await redis.hset('ours', 'info', JSON.stringify({ queues: ['f'], version: 'sluice' }));
   await redis.hset('torn', 'info', '{');
-  await redis.zadd('sluice:sidekiq:reporters', String(now), 'telling', String(now - 60), 'hung');
-  await redis.set('sluice:sidekiq:alive:ours', '1');
+  await redis.zadd(
+    'sluice:sidekiq:reporters',
+    String(now),
+    'telling',
+    String(now - 60),
+    'killed',
+    String(now - 90),
+    'hung',
+  );
   const queues = (...processes: string[]) => createCensus('test', redis).silentQueues(processes);
-  expect([...(await queues('telling', 'silent', 'hung', 'ours', 'torn', 'gone'))]).toEqual([
+  expect([...(await queues('telling', 'silent', 'hung', 'killed', 'ours', 'torn', 'gone'))]).toEqual([
     ['b', 'silent'],
     ['c', 'silent'],
     ['d', 'hung'],

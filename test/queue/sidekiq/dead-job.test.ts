@@ -1,6 +1,6 @@
 /** What a letter tells of a dead Sidekiq job. */
 import { expect, it } from 'vitest';
-import { idOfGroup } from '../../../src/job/identity.ts';
+import { groupMark, idOfGroup } from '../../../src/job/identity.ts';
 import { deadJobReport } from '../../../src/queue/sidekiq/dead-job.ts';
 import { type QueuedJob, readJob } from '../../../src/queue/sidekiq/job.ts';
 import { takenJob } from '../../../src/worker/hosts/sidekiq-job.ts';
@@ -11,7 +11,7 @@ const seen = (text: string) => takenJob('high', readJob(Buffer.from(text)) as Qu
 it.each(['source', 'from'])(
   'tells the id that workers saw of the event, whatever queue they took it from: %s',
   (name) => {
-    const text = job({ [name]: idOfGroup('k~t~0~0~7', 'g'), key: 'k' });
+    const text = job({ [name]: idOfGroup('k~t~0~0~7', groupMark('g')), key: 'k' });
     expect(deadJobReport(text)?.about).toEqual({ key: 'k', id: seen(text) });
     expect(seen(text)).toMatch(/^[0-9a-f-]{36}$/);
   },

@@ -1,0 +1,14 @@
+/** The collector: checks and counts every event, and tells its parent where it is and how many it has accepted. */
+import { startReceiver } from '../../src/faults/receiver.ts';
+
+const TELL_MS = 100;
+
+const receiver = await startReceiver();
+setInterval(() => {
+  process.send?.({
+    url: receiver.url,
+    accepted: receiver.distinct,
+    refused: receiver.refused,
+    why: receiver.lastRefusal,
+  });
+}, TELL_MS);

@@ -1,0 +1,76 @@
+/**
+ * From Kafka to the accept of an HTTP collector, everything on this machine. First a backlog, which says how fast the line can
+ * be; then for a while a little less than that, produced meanwhile, which says what it can keep up with.
+ */
+import { pause } from './contest.ts';
+import { type Line, openLine, type Sample } from './line.ts';
+import type { Part } from './part.ts';
+import { envelope } from './payload.ts';
+import { rounded } from './statistics.ts';
+import { fillTopic } from './topic.ts';
+
+const BACKLOG = 100_000;
+const QUICK_BACKLOG = 30_000;
+const WARM_SHARE = 0.3;
+/** The producer takes its part of the cores too. */
+const KEPT_UP_WITH = 0.75;
+const SECONDS = 20;
+const QUICK_SECONDS = 6;
+const SAMPLE_MS = 500;
+/** Growth of the lag, as a share of what was produced, that is no growth yet. */
+const STEADY = 0.02;
+
+export const delivery: Part = async ({ brokers, isQuick }) => {
+  const topic = `bench.delivery.${process.pid}`;
+  const records = isQuick ? QUICK_BACKLOG : BACKLOG;
+  const value = envelope(undefined, Date.now());
+  await fillTopic({ topic, brokers, records, value: () => value });
+  const line = await openLine(brokers, topic);
+  try {
+    line.given(records);
+    const fastest = await backlogRate(line, records);
+    const { samples, ...steady } = await keepUp(line, fastest * KEPT_UP_WITH, isQuick ? QUICK_SECONDS : SECONDS);
+    if (line.refusal !== '') throw new Error(line.refusal);
+    const rows = {
+      backlog: { perSecond: rounded(fastest) },
+      sustained: { ...steady, highestLag: Math.max(...samples.map(({ lag }) => lag)) },
+    };
+    return { rows, figures: { endToEndEventsPerSecond: steady.perSecond, endToEndBacklogPerSecond: rounded(fastest) } };
+  } finally {
+    await line.stop();
+  }
+};
+
+async function backlogRate(line: Line, records: number): Promise<number> {
+  await line.accepted(records * WARM_SHARE);
+  const start = line.sample();
+  await line.accepted(records);
+  return rateOf(start, line.sample());
+}
+
+async function keepUp(line: Line, rate: number, seconds: number) {
+  const samples: Sample[] = [];
+  const produced = line.produce(Math.floor(rate), seconds);
+  let isProducing = true;
+  void produced.then(() => {
+    isProducing = false;
+  });
+  while (isProducing) {
+    await pause(SAMPLE_MS);
+    samples.push(line.sample());
+  }
+  // Neither the producer's start nor its end.
+  const steady = samples.slice(Math.floor(samples.length / 4), -2);
+  const [first, last] = [steady[0] as Sample, steady.at(-1) as Sample];
+  const grown = (last.lag - first.lag) / Math.max(1, last.accepted - first.accepted);
+  return {
+    samples,
+    perSecond: rounded(rateOf(first, last)),
+    lagGrowth: rounded(grown),
+    isSteady: grown < STEADY ? 1 : 0,
+  };
+}
+
+function rateOf(first: Sample, last: Sample): number {
+  return (last.accepted - first.accepted) / (last.seconds - first.seconds);
+}

@@ -1,0 +1,69 @@
+/**
+ * From the making of a record to the start of its worker, through bridge, queue and host, beside a bare KafkaJS consumer of
+ * the same topic at the same time. A thousand a second is next to nothing; twenty thousand is a load for two cores.
+ */
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { end, node, pause, startRedis } from './contest.ts';
+import { startHost } from './drain.ts';
+import { bridge, filled } from './fill.ts';
+import type { Part, Rows } from './part.ts';
+import { quantile, rounded } from './statistics.ts';
+import { makeTopic } from './topic.ts';
+
+const RATES = [1_000, 20_000];
+const SECONDS = 10;
+const QUICK_SECONDS = 4;
+/** To start, to join, and to be compiled while running. */
+const START_MS = 6_000;
+const WARM_SECONDS = 3;
+const CATCH_UP_MS = 2_000;
+
+export const latency: Part = async ({ brokers, isQuick }) => {
+  const rows: Record<string, Rows[string]> = {};
+  const seconds = isQuick ? QUICK_SECONDS : SECONDS;
+  for (const rate of isQuick ? RATES.slice(0, 1) : RATES) {
+    const { sluice, kafkajs } = await race(brokers, rate, seconds);
+    rows[`sluice at ${rate}/s`] = percentiles(sluice, seconds);
+    rows[`kafkajs at ${rate}/s`] = percentiles(kafkajs, seconds);
+  }
+  const p99 = (name: string) => Number(rows[`${name} at ${RATES[0]}/s`]?.p99Ms);
+  return { rows, figures: { startLatencyP99Ms: p99('sluice'), kafkajsLatencyP99Ms: p99('kafkajs') } };
+};
+
+async function race(brokers: string, rate: number, seconds: number) {
+  const topic = `bench.latency.${process.pid}.${rate}`;
+  await makeTopic({ topic, brokers });
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
+  const file = (name: string) => join(dir, `${name}.json`);
+  const server = await startRedis();
+  const running = [
+    node(['bench/contestants/consume.ts', brokers, topic], { BENCH_AGES: file('kafkajs') }),
+    bridge(brokers, topic, { queue: 'filled' }, filled).start(server, 0),
+    startHost(brokers, server.url, 'timed', { BENCH_AGES: file('sluice') }),
+  ];
+  await pause(START_MS);
+  await through(node(['bench/contestants/produce.ts', brokers, topic, String(rate), String(WARM_SECONDS + seconds)]));
+  await pause(CATCH_UP_MS);
+  await Promise.all(running.map((child) => end(child, 'SIGTERM')));
+  await server.stop();
+  return { sluice: agesIn(file('sluice')), kafkajs: agesIn(file('kafkajs')) };
+}
+
+/** In order of arrival. */
+function agesIn(file: string): number[] {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as number[]) : [];
+}
+
+/** Of all but the warming up. */
+function percentiles(ages: readonly number[], seconds: number): Rows[string] {
+  const share = seconds / (WARM_SECONDS + seconds);
+  const sorted = ages.slice(Math.floor(ages.length * (1 - share))).sort((a, b) => a - b);
+  const at = (part: number) => rounded(quantile(sorted, part));
+  return { jobs: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99), p999Ms: at(0.999) };
+}
+
+function through(child: ReturnType<typeof node>): Promise<unknown> {
+  return new Promise((resolve) => child.once('close', resolve));
+}
