@@ -298,6 +298,17 @@ it('lets nothing that is wrong with one job concern the others', async () => {
   expect(answers).toEqual([0, expect.stringContaining('WRONGTYPE'), 0]);
 });
 
+it('takes ids that only look like those of jobs from Kafka for what they are', async () => {
+  await redis.flushall();
+  const queue = new Queue('mail', { connection: redis });
+  const ids = ['k~t~0~0~1', 'k~t~0~0~x', 'k~t~0~0~', 'k~', 'k~t~0~0~1a', 'k~t~0~0~abcd1234~5', 'k~t~0~0~2'];
+  for (const jobId of ids) await queue.add('acme.v1.Test', {}, { jobId });
+  const source = sourceOf(false);
+  const { jobs } = await source.take(9, 'a');
+  expect(jobs.map(({ id }) => id)).toEqual(ids);
+  expect(await source.complete(ids.map((id) => completion(id, 'a', '0')))).toEqual(ids.map(() => 0));
+});
+
 it('takes nothing, and loses nothing, where a key of the queue is of another type', async () => {
   await redis.flushall();
   const queue = new Queue('mail', { connection: redis });

@@ -6,6 +6,18 @@ local function is_from_kafka(id)
   return first == 107 and second == 126
 end
 
+-- The prefix and the offset of a job's id, or nil. Jobs of one partition come one after the other: the last prefix is tried
+-- first, which makes no string.
+local last_source, last_length = '', 0
+local function source_and_offset(id)
+  if last_length > 0 and string.find(id, last_source, 1, true) == 1 and string.find(id, '^%d+$', last_length + 1) then
+    return last_source, string.sub(id, last_length + 1)
+  end
+  local source, offset = string.match(id, '^(k~.*~)(%d+)$')
+  if source then last_source, last_length = source, #source end
+  return source, offset
+end
+
 -- The ledgers that hold this job as unsettled, each with its chunk and slot; and how many ledgers it could be entered in.
 -- An error reads as none: something has been written.
 local function entries_of(sources, queue, id)
@@ -64,7 +76,7 @@ local function settle_many(ids, queue, sources)
   local by_source = {}
   for _, id in ipairs(ids) do
     local source, offset
-    if is_from_kafka(id) then source, offset = string.match(id, '^(k~.*~)(%d+)$') end
+    if is_from_kafka(id) then source, offset = source_and_offset(id) end
     if source then
       local chunks = by_source[source] or {}
       by_source[source] = chunks

@@ -31,7 +31,7 @@ end
 
 local function may_run(sources, queue, id)
   if not is_from_kafka(id) then return true end
-  local source, offset = string.match(id, '^(k~.*~)(%d+)$')
+  local source, offset = source_and_offset(id)
   if not source then return true end
   for _, base in ipairs(doubtful_ledgers(sources, source)) do
     local slot = tonumber(offset) % CHUNK
