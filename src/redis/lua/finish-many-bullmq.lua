@@ -18,6 +18,7 @@ local KEYS_TO_FINISH = { 'wait', 'active', 'prioritized', 'events', 'stalled', '
 local RELATIVES = { ':dependencies', ':unsuccessful', ':processed', ':failed' }
 local MISSING_KEY, MISSING_LOCK, NOT_ACTIVE, NOT_OWNED = -1, -2, -3, -6
 
+local call = redis.call
 local prefix, queue, sources, most_points, is_original = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
 local active, events, completed = prefix .. 'active', prefix .. 'events', prefix .. 'completed'
 local now = now_ms()
@@ -45,7 +46,7 @@ end
 
 local function has_relatives(job)
   for _, part in ipairs(RELATIVES) do
-    if redis.call('EXISTS', job .. part) == 1 then return true end
+    if call('EXISTS', job .. part) == 1 then return true end
   end
   return false
 end
@@ -53,13 +54,13 @@ end
 -- `holder`: whose token the lock holds.
 local function complete(id, token, value, keep, holder)
   local job = prefix .. id
-  local known = redis.call('HMGET', job, 'ats', 'parentKey', 'deid')
+  local known = call('HMGET', job, 'ats', 'parentKey', 'deid')
   if is_original or known[2] or known[3] or string.byte(keep) == 123 or (are_relatives and not is_from_kafka(id) and has_relatives(job)) then
     return finish_by_original(id, token, value, keep)
   end
-  if not known[1] and redis.call('EXISTS', job) == 0 then return MISSING_KEY end
+  if not known[1] and call('EXISTS', job) == 0 then return MISSING_KEY end
   if holder and holder ~= token then return NOT_OWNED end
-  local was_active = redis.call('LREM', active, -1, id) > 0
+  local was_active = call('LREM', active, -1, id) > 0
   no_longer_stalled[#no_longer_stalled + 1] = id
   keys_to_delete[#keys_to_delete + 1] = job .. ':lock'
   if not was_active then return NOT_ACTIVE end
@@ -67,11 +68,11 @@ local function complete(id, token, value, keep, holder)
     keys_to_delete[#keys_to_delete + 1] = job
     keys_to_delete[#keys_to_delete + 1] = job .. ':logs'
   else
-    redis.call('HINCRBY', job, 'atm', 1)
-    redis.call('ZADD', completed, now, id)
-    redis.call('HSET', job, 'returnvalue', value, 'finishedOn', now)
+    call('HINCRBY', job, 'atm', 1)
+    call('ZADD', completed, now, id)
+    call('HSET', job, 'returnvalue', value, 'finishedOn', now)
   end
-  redis.call('XADD', events, '*', 'event', 'completed', 'jobId', id, 'returnvalue', value, 'prev', 'active')
+  call('XADD', events, '*', 'event', 'completed', 'jobId', id, 'returnvalue', value, 'prev', 'active')
   finished_here = finished_here + 1
   is_drain_open = true
   return 0
@@ -80,34 +81,34 @@ end
 -- Minutes are points; the first job of a call closes the past ones, as it does in the original.
 local function count_points()
   local key = prefix .. 'metrics:completed'
-  local before = redis.call('HINCRBY', key, 'count', finished_here) - finished_here
-  local last = redis.call('HMGET', key, 'prevTS', 'prevCount')
+  local before = call('HINCRBY', key, 'count', finished_here) - finished_here
+  local last = call('HMGET', key, 'prevTS', 'prevCount')
   if not last[1] then
-    redis.call('HSET', key, 'prevTS', now, 'prevCount', 0)
+    call('HSET', key, 'prevTS', now, 'prevCount', 0)
     return
   end
   local most = tonumber(most_points)
   local minutes = math.min(math.floor(now / 60000) - math.floor(last[1] / 60000), most)
   if minutes <= 0 then return end
-  redis.call('LPUSH', key .. ':data', before - last[2])
-  for _ = 2, minutes do redis.call('LPUSH', key .. ':data', 0) end
-  redis.call('LTRIM', key .. ':data', 0, most - 1)
-  redis.call('HSET', key, 'prevCount', before, 'prevTS', now)
+  call('LPUSH', key .. ':data', before - last[2])
+  for _ = 2, minutes do call('LPUSH', key .. ':data', 0) end
+  call('LTRIM', key .. ':data', 0, most - 1)
+  call('HSET', key, 'prevCount', before, 'prevTS', now)
 end
 
 local function tell_if_drained()
-  if redis.call('LLEN', prefix .. 'wait') == 0 and redis.call('LLEN', active) == 0
-    and redis.call('ZCARD', prefix .. 'prioritized') == 0 and redis.call('ZCARD', prefix .. 'delayed') == 0 then
-    redis.call('XADD', events, '*', 'event', 'drained')
+  if call('LLEN', prefix .. 'wait') == 0 and call('LLEN', active) == 0
+    and call('ZCARD', prefix .. 'prioritized') == 0 and call('ZCARD', prefix .. 'delayed') == 0 then
+    call('XADD', events, '*', 'event', 'drained')
   end
 end
 
-local max_events = redis.call('HGET', prefix .. 'meta', 'opts.maxLenEvents')
+local max_events = call('HGET', prefix .. 'meta', 'opts.maxLenEvents')
 if not max_events then
   max_events = '10000'
-  redis.call('HSET', prefix .. 'meta', 'opts.maxLenEvents', max_events)
+  call('HSET', prefix .. 'meta', 'opts.maxLenEvents', max_events)
 end
-redis.call('XTRIM', events, 'MAXLEN', '~', max_events)
+call('XTRIM', events, 'MAXLEN', '~', max_events)
 
 -- Calls `visit` with each job's id and the place of its group.
 local function for_each_job(visit)
@@ -129,8 +130,8 @@ for_each_job(function(id)
     relatives[at + 3], relatives[at + 4] = job .. ':processed', job .. ':failed'
   end
 end)
-local holders = redis.call('MGET', unpack(locks))
-are_relatives = #relatives > 0 and redis.call('EXISTS', unpack(relatives)) > 0
+local holders = call('MGET', unpack(locks))
+are_relatives = #relatives > 0 and call('EXISTS', unpack(relatives)) > 0
 
 local reply, done = {}, {}
 for_each_job(function(id, at)
@@ -142,8 +143,8 @@ for_each_job(function(id, at)
 end)
 
 if #keys_to_delete > 0 then
-  redis.call('DEL', unpack(keys_to_delete))
-  redis.call('SREM', prefix .. 'stalled', unpack(no_longer_stalled))
+  call('DEL', unpack(keys_to_delete))
+  call('SREM', prefix .. 'stalled', unpack(no_longer_stalled))
 end
 if finished_here > 0 and most_points ~= '' then count_points() end
 if is_drain_open then tell_if_drained() end

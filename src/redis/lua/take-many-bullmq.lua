@@ -15,6 +15,7 @@
 local KEYS_TO_TAKE = { 'wait', 'active', 'prioritized', 'events', 'stalled', 'limiter', 'delayed', 'paused', 'meta', 'pc', 'marker' }
 local PROMOTED_AT_ONCE = 1000
 
+local call = redis.call
 local prefix, queue, sources, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lock_ms, most, refused_wait_ms, is_original = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
 local wait, active, prioritized, events = prefix .. 'wait', prefix .. 'active', prefix .. 'prioritized', prefix .. 'events'
@@ -26,11 +27,11 @@ local refused = 0
 -- What the original has taken goes out of `active` again, with its counts.
 local function untake(id, is_limited)
   local job = prefix .. id
-  redis.call('LREM', active, 1, id)
-  redis.call('DEL', job .. ':lock')
-  redis.call('HINCRBY', job, 'ats', -1)
-  if is_limited and redis.call('HEXISTS', job, 'defa') == 0 and redis.call('EXISTS', prefix .. 'limiter') == 1 then
-    redis.call('DECR', prefix .. 'limiter')
+  call('LREM', active, 1, id)
+  call('DEL', job .. ':lock')
+  call('HINCRBY', job, 'ats', -1)
+  if is_limited and call('HEXISTS', job, 'defa') == 0 and call('EXISTS', prefix .. 'limiter') == 1 then
+    call('DECR', prefix .. 'limiter')
   end
 end
 
@@ -57,22 +58,22 @@ local function take_by_original(is_limited)
 end
 
 local function promote(is_paused)
-  local due = redis.call('ZRANGEBYSCORE', delayed, 0, (tonumber(now) + 1) * 0x1000 - 1, 'LIMIT', 0, PROMOTED_AT_ONCE)
+  local due = call('ZRANGEBYSCORE', delayed, 0, (tonumber(now) + 1) * 0x1000 - 1, 'LIMIT', 0, PROMOTED_AT_ONCE)
   if #due == 0 then return end
-  redis.call('ZREM', delayed, unpack(due))
+  call('ZREM', delayed, unpack(due))
   for _, id in ipairs(due) do
     local job = prefix .. id
-    local priority = tonumber(redis.call('HGET', job, 'priority')) or 0
+    local priority = tonumber(call('HGET', job, 'priority')) or 0
     if priority == 0 then
-      redis.call('LPUSH', wait, id)
+      call('LPUSH', wait, id)
     else
-      local turn = redis.call('INCR', prefix .. 'pc')
-      redis.call('ZADD', prioritized, priority * 0x100000000 + turn % 0x100000000, id)
+      local turn = call('INCR', prefix .. 'pc')
+      call('ZADD', prioritized, priority * 0x100000000 + turn % 0x100000000, id)
     end
-    redis.call('XADD', events, '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
-    redis.call('HSET', job, 'delay', 0)
+    call('XADD', events, '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
+    call('HSET', job, 'delay', 0)
   end
-  if not is_paused then redis.call('ZADD', prefix .. 'marker', 0, '0') end
+  if not is_paused then call('ZADD', prefix .. 'marker', 0, '0') end
 end
 
 -- Ids that left their list go where they belong now. Older versions left marks in `wait` that begin with `0:`.
@@ -90,20 +91,20 @@ local function admit(ids, step, taken)
       put_off(prefix, id, now)
     end
   end
-  if #admitted > 0 then redis.call('LPUSH', active, unpack(admitted)) end
+  if #admitted > 0 then call('LPUSH', active, unpack(admitted)) end
 end
 
 local function pop_ids()
   local taken = {}
   while #taken < most and refused < MOST_REFUSED do
-    local ids = redis.call('RPOP', wait, most - #taken)
+    local ids = call('RPOP', wait, most - #taken)
     if not ids or #ids == 0 then break end
     admit(ids, 1, taken)
   end
   while #taken < most and refused < MOST_REFUSED do
-    local ids = redis.call('ZPOPMIN', prioritized, most - #taken)
+    local ids = call('ZPOPMIN', prioritized, most - #taken)
     if #ids == 0 then
-      redis.call('DEL', prefix .. 'pc')
+      call('DEL', prefix .. 'pc')
       break
     end
     admit(ids, 2, taken)
@@ -117,44 +118,44 @@ local ADDED_FIELDS = 6
 -- Nobody gives other fields to a job from Kafka before it is taken.
 local function is_fresh(id, job, added)
   return added[1] == '0' and added[2] == '0' and not added[3] and added[4] and added[5] and added[6] and added[7]
-    and (is_from_kafka(id) or redis.call('HLEN', job) == ADDED_FIELDS)
+    and (is_from_kafka(id) or call('HLEN', job) == ADDED_FIELDS)
 end
 
 -- Into the reply, from the hash as it is after this.
 local function begin(id)
   local job = prefix .. id
-  redis.call('SET', job .. ':lock', token, 'PX', lock_ms)
-  redis.call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
+  call('SET', job .. ':lock', token, 'PX', lock_ms)
+  call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
   local added = redis.pcall('HMGET', job, 'delay', 'priority', 'ats', 'name', 'data', 'opts', 'timestamp')
   if added.err then return end
   local at = #reply
   reply[at + 1] = id
   if is_fresh(id, job, added) then
-    redis.call('HSET', job, 'processedOn', now, 'ats', 1)
+    call('HSET', job, 'processedOn', now, 'ats', 1)
     reply[at + 2], reply[at + 3], reply[at + 4], reply[at + 5] = added[4], added[5], added[6], added[7]
   else
-    redis.call('HSET', job, 'processedOn', now)
-    redis.call('HINCRBY', job, 'ats', 1)
-    reply[at + 2] = redis.call('HGETALL', job)
+    call('HSET', job, 'processedOn', now)
+    call('HINCRBY', job, 'ats', 1)
+    reply[at + 2] = call('HGETALL', job)
   end
 end
 
 local function take(is_paused)
   -- Fails here, if at all, while every id still is where it was.
-  redis.call('LLEN', active)
-  redis.call('ZCARD', prioritized)
+  call('LLEN', active)
+  call('ZCARD', prioritized)
   promote(is_paused)
   if is_paused then return end
   local taken = pop_ids()
   for _, id in ipairs(taken) do begin(id) end
-  if #taken > 0 then redis.call('ZADD', prefix .. 'marker', 0, '0') end
+  if #taken > 0 then call('ZADD', prefix .. 'marker', 0, '0') end
   if #taken < most then
-    local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+    local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
     if first[2] then reply[3] = tonumber(first[2]) / 0x1000 end
   end
 end
 
-local meta = redis.call('HMGET', prefix .. 'meta', 'paused', 'concurrency', 'max')
+local meta = call('HMGET', prefix .. 'meta', 'paused', 'concurrency', 'max')
 if is_original or meta[2] or meta[3] then take_by_original(meta[3]) else take(meta[1]) end
 if refused >= MOST_REFUSED then reply[2] = refused_wait_ms end
 reply[4] = refused
