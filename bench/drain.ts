@@ -14,6 +14,10 @@ const LIMIT_MS = 4_000;
 /** Where one process is fastest: more is no better, and less is slower. */
 const STOCK_CONCURRENCY = 100;
 const CONCURRENCY = 200;
+/** Of the other parts' hosts. */
+const USUAL_CONCURRENCY = 100;
+/** Two batches' worth. */
+const BATCHES_CONCURRENCY = 400;
 
 export const drain: Part = async ({ brokers, rounds, isQuick }) => {
   const total = isQuick ? QUICK_JOBS : JOBS;
@@ -30,9 +34,9 @@ export const drain: Part = async ({ brokers, rounds, isQuick }) => {
 };
 
 function contestants(brokers: string, total: number): Record<string, Contestant> {
-  const host = (workers: string): Contestant => ({
+  const host = (workers: string, concurrency: number): Contestant => ({
     prepare: ({ url }) => through(node(['bench/contestants/script.ts', url, String(total), 'ledger'])),
-    start: ({ url }) => startHost(brokers, url, workers, { SLUICE_KAFKA__GROUP_ID: 'bench' }),
+    start: ({ url }) => startHost(brokers, url, workers, { SLUICE_KAFKA__GROUP_ID: 'bench' }, concurrency),
     count: done(total),
   });
   const stock: Contestant = {
@@ -40,7 +44,7 @@ function contestants(brokers: string, total: number): Record<string, Contestant>
     start: ({ url }) => node(['bench/contestants/stock-worker.ts', url, String(STOCK_CONCURRENCY)]),
     count: done(total),
   };
-  return { sluice: host('empty'), sluiceBatches: host('batches'), stock };
+  return { sluice: host('empty', CONCURRENCY), sluiceBatches: host('batches', BATCHES_CONCURRENCY), stock };
 }
 
 /** `sluice work`, as a user runs it; `workers` is a folder of bench/workers. */
@@ -49,12 +53,13 @@ export function startHost(
   url: string,
   workers: string,
   env: Readonly<Record<string, string>>,
+  concurrency = USUAL_CONCURRENCY,
 ): ChildProcess {
   return node(['bin/sluice.js', 'work'], {
     KAFKA_BROKERS: brokers,
     REDIS_URL: url,
     SLUICE_WORKERS: `${ROOT}bench/workers/${workers}`,
-    SLUICE_QUEUES: JSON.stringify({ filled: { concurrency: CONCURRENCY } }),
+    SLUICE_QUEUES: JSON.stringify({ filled: { concurrency } }),
     SLUICE_LOG__LEVEL: 'error',
     ...env,
   });

@@ -38,9 +38,24 @@ export class Leash {
     return this.#isOver;
   }
 
-  outcomeOf(work: () => Promise<Result> | Result): Promise<Outcome> {
-    if (this.#outer.aborted) return Promise.resolve(failureOf(this.#outer.reason));
+  /** Answers at once where the worker does. */
+  outcomeOf(work: () => Promise<Result> | Result): Promise<Outcome> | Outcome {
+    if (this.#outer.aborted) return failureOf(this.#outer.reason);
+    try {
+      const result = work();
+      return isThenable(result) ? this.#outcomeOf(result) : success(result);
+    } catch (error) {
+      return failureOf(error);
+    }
+  }
+
+  #outcomeOf(running: Promise<Result>): Promise<Outcome> {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const letGo = (reason: unknown) => {
+      this.#reason ??= { value: reason };
+      end(failureOf(reason));
+      this.#own?.abort(reason);
+    };
     const onAbort = () => letGo(this.#outer.reason);
     const timer = setTimeout(() => letGo(tooLong(this.#timeoutMs)), this.#timeoutMs);
     const end = (outcome: Outcome) => {
@@ -49,23 +64,12 @@ export class Leash {
       this.#outer.removeEventListener('abort', onAbort);
       resolve(outcome);
     };
-    const letGo = (reason: unknown) => {
-      this.#reason ??= { value: reason };
-      end(failureOf(reason));
-      this.#own?.abort(reason);
-    };
     this.#outer.addEventListener('abort', onAbort, ONCE);
-    try {
-      const result = work();
-      if (isThenable(result))
-        result.then(
-          (value) => end(success(value)),
-          (error: unknown) => end(failureOf(error)),
-        );
-      else end(success(result));
-    } catch (error) {
-      end(failureOf(error));
-    }
+    if (this.#outer.aborted) onAbort();
+    running.then(
+      (value) => end(success(value)),
+      (error: unknown) => end(failureOf(error)),
+    );
     return promise;
   }
 }
