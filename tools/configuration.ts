@@ -14,7 +14,8 @@ the first outranking the others:
 
 1. flags, such as \`--workers\`; \`sluice <command> --help\` lists them
 2. the environment
-3. \`sluice.config.ts\` (or \`.mts\`, \`.js\`, \`.mjs\`) in the working folder, or the file that \`--config\` or \`SLUICE_CONFIG\` names
+3. \`sluice.config.ts\` (or \`.mts\`, \`.js\`, \`.mjs\`) in the working folder, or the file that \`--config\` or \`SLUICE_CONFIG\` names;
+   \`.mts\` where package.json does not say \`"type": "module"\`
 4. defaults
 
 \`\`\`ts

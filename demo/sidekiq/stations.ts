@@ -55,6 +55,8 @@ export async function openStations(): Promise<Stations> {
       KAFKA_BROKERS,
       REDIS_URL: url,
       SLUICE_KAFKA__GROUP_ID: run,
+      // Its messages; it runs none of the clone's workers, whom these topics do not feed.
+      SLUICE_WORKERS: PROTO,
       SLUICE_LOG__LEVEL: process.env.SLUICE_LOG__LEVEL ?? 'warn',
       SLUICE_TOPICS: JSON.stringify({
         [topics[0]]: { target: 'sidekiq', record: 'sidekiq', settle: 'acknowledged' },

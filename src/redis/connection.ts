@@ -96,12 +96,15 @@ export async function disconnect(redis: Redis): Promise<void> {
   redis.disconnect();
 }
 
+/** What the client says of a command without a connection speaks of its streams and options. */
+const NOT_CONNECTED = /^Stream isn't writeable/;
+
 /**
  * An error of the Redis client in Sluice's terms; without its command, which holds payloads. `why` the connection is
  * down tells more than the client's own words.
  */
 export function redisError(name: string, error: unknown, why?: string): SluiceError {
-  const text = messageOf(error);
+  const text = NOT_CONNECTED.test(messageOf(error)) ? 'it is not connected' : messageOf(error);
   const refuses = /^(OOM|READONLY|LOADING|BUSY|MASTERDOWN|NOREPLICAS|MISCONF|CLUSTERDOWN)\b/.exec(text);
   return refuses
     ? new SluiceError('REDIS_REFUSES', `Redis ${name} refuses for now: ${text}`)

@@ -67,7 +67,7 @@ const partition = {
 const ruby = {
   redis: 'main',
   processes: 3,
-  silentProcesses: 0,
+  silentProcesses: [],
   busy: 1,
   waiting: 2,
   scheduled: 0,
@@ -107,11 +107,16 @@ test.each<[string, Partial<Seen>, number]>([
     0,
   ],
   [
-    "Sluice's middleware is missing in 1 of 3 Sidekiq processes: records of rails that they take are never finished",
-    { sidekiq: { ...ruby, silentProcesses: 1 }, acknowledged: ['rails'] },
+    "Sluice's middleware is missing in 1 of 3 Sidekiq processes (vm:7:ab): records of rails that they take are never finished",
+    { sidekiq: { ...ruby, silentProcesses: ['vm:7:ab'] }, acknowledged: ['rails'] },
     0,
   ],
-  ['Keeping up: nothing is behind', { sidekiq: { ...ruby, silentProcesses: 1 } }, 0],
+  [
+    "Sluice's middleware is missing in 2 of 3 Sidekiq processes (vm:7:ab and 1 more): records of rails that they take are never finished",
+    { sidekiq: { ...ruby, silentProcesses: ['vm:7:ab', 'vm:8:cd'] }, acknowledged: ['rails'] },
+    0,
+  ],
+  ['Keeping up: nothing is behind', { sidekiq: { ...ruby, silentProcesses: ['vm:7:ab'] } }, 0],
   [
     '2 Sidekiq jobs wait in Redis main, and no Sidekiq process works there: is it the server and the database that Sidekiq uses?',
     { sidekiq: { ...ruby, processes: 0 } },

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { silentLog } from '../../src/log.ts';
-import { connect, lastError, type Redis } from '../../src/redis/connection.ts';
+import { connect, lastError, type Redis, redisError } from '../../src/redis/connection.ts';
 import { startRedis } from '../support/redis.ts';
 
 const SOON = { timeout: 10_000, interval: 50 };
@@ -23,4 +23,11 @@ test('a process with several connections tells once that its Redis is away, and 
   await vi.waitFor(() => expect(connections.map(lastError)).toEqual([undefined, undefined]), SOON);
   for (const each of connections) each.disconnect();
   await server.stop();
+});
+
+test('a command without a connection fails in words of Redis, not of the client', async () => {
+  const ledger = connect('main', { url: 'redis://127.0.0.1:1' }, 'ledger', silentLog);
+  const error: unknown = await ledger.ping().catch((thrown: unknown) => thrown);
+  expect(redisError('main', error).message).toBe('Redis main does not answer: it is not connected');
+  ledger.disconnect();
 });

@@ -40,7 +40,9 @@ export const configSchema = z.strictObject({
   topics: z
     .record(topicName, topicConfig)
     .prefault({ [DEFAULT_TOPIC]: {} })
-    .describe('Every topic that is consumed, by name.'),
+    .describe(
+      'Every topic that is consumed, by name. A function is given what a record holds: `type`, `json` (a text), `key`, `headers`, `id` and `queue`; where it throws, the record becomes a dead letter.',
+    ),
   collector: collectorConfig.prefault({}),
   work: workConfig.prefault({}),
   dashboard: dashboardConfig.prefault({}),

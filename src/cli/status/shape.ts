@@ -55,7 +55,7 @@ export interface SidekiqStatus {
   /** Ruby's and Sluice's, as far as they are alive. */
   readonly processes: number;
   /** Ruby's without the middleware: where records are finished when Ruby has run them, theirs never are. */
-  readonly silentProcesses: number;
+  readonly silentProcesses: readonly string[];
   readonly busy: number;
   readonly waiting: number;
   readonly scheduled: number;

@@ -26,7 +26,7 @@ export async function sidekiqStatus(redis: Redis, name: string): Promise<Sidekiq
   return {
     redis: name,
     processes: processes.length,
-    silentProcesses: processes.filter(({ id, isOurs }) => !isOurs && !reporting.includes(id)).length,
+    silentProcesses: processes.flatMap(({ id, isOurs }) => (isOurs || reporting.includes(id) ? [] : [id])),
     busy: processes.reduce((sum, { busy }) => sum + busy, 0),
     waiting: lengths.reduce((sum, length) => sum + length, 0),
     scheduled,

@@ -79,8 +79,11 @@ function noSidekiq({ sidekiq }: Seen): string | undefined {
 /** Their jobs are run, and nobody says so: the commit stands still. */
 function silentRuby({ sidekiq, acknowledged }: Seen): string | undefined {
   const [topic] = acknowledged;
-  if (sidekiq === null || topic === undefined || sidekiq.silentProcesses === 0) return undefined;
-  const who = `${sidekiq.silentProcesses} of ${sidekiq.processes} Sidekiq processes`;
+  if (sidekiq === null || topic === undefined) return undefined;
+  const [first, ...others] = sidekiq.silentProcesses;
+  if (first === undefined) return undefined;
+  const which = others.length > 0 ? `${first} and ${others.length} more` : first;
+  const who = `${1 + others.length} of ${sidekiq.processes} Sidekiq processes (${which})`;
   return `Sluice's middleware is missing in ${who}: records of ${topic} that they take are never finished`;
 }
 
