@@ -12,11 +12,16 @@ const JOBS = 120_000;
 const QUICK_JOBS = 40_000;
 const LIMIT_MS = 4_000;
 /** Where one process is fastest: more is no better, and less is slower. */
-const CONCURRENCY = 100;
+const STOCK_CONCURRENCY = 100;
+const CONCURRENCY = 200;
+/** Of the other parts' hosts. */
+const USUAL_CONCURRENCY = 100;
+/** Two batches' worth. */
+const BATCHES_CONCURRENCY = 400;
 
 export const drain: Part = async ({ brokers, rounds, isQuick }) => {
   const total = isQuick ? QUICK_JOBS : JOBS;
-  const results = await contest(await contestants(brokers, total), { rounds, total, limitMs: LIMIT_MS });
+  const results = await contest(contestants(brokers, total), { rounds, total, limitMs: LIMIT_MS });
   const ratio = (one: string, figure: keyof Result) =>
     results[one] === undefined ? undefined : ratioOf(allOf(results, one, figure), allOf(results, 'stock', figure));
   const ratios = {
@@ -30,18 +35,18 @@ export const drain: Part = async ({ brokers, rounds, isQuick }) => {
   return { rows: Object.fromEntries(rows), ratios: known(ratios) };
 };
 
-async function contestants(brokers: string, total: number): Promise<Record<string, Contestant>> {
-  const host = (workers: string): Contestant => ({
+function contestants(brokers: string, total: number): Record<string, Contestant> {
+  const host = (workers: string, concurrency: number): Contestant => ({
     prepare: ({ url }) => through(node(['bench/contestants/script.ts', url, String(total), 'ledger'])),
-    start: ({ url }) => startHost(brokers, url, workers, { SLUICE_KAFKA__GROUP_ID: 'bench' }),
+    start: ({ url }) => startHost(brokers, url, workers, { SLUICE_KAFKA__GROUP_ID: 'bench' }, concurrency),
     count: done(total),
   });
   const stock: Contestant = {
     prepare: ({ url }) => through(node(['bench/contestants/script.ts', url, String(total), 'plain'])),
-    start: ({ url }) => node(['bench/contestants/stock-worker.ts', url, String(CONCURRENCY)]),
+    start: ({ url }) => node(['bench/contestants/stock-worker.ts', url, String(STOCK_CONCURRENCY)]),
     count: done(total),
   };
-  return { sluice: host('empty'), ...((await takesBatches()) && { sluiceBatches: host('batches') }), stock };
+  return { sluice: host('empty', CONCURRENCY), sluiceBatches: host('batches', BATCHES_CONCURRENCY), stock };
 }
 
 /** `sluice work`, as a user runs it; `workers` is a folder of bench/workers. */
@@ -50,24 +55,16 @@ export function startHost(
   url: string,
   workers: string,
   env: Readonly<Record<string, string>>,
+  concurrency = USUAL_CONCURRENCY,
 ): ChildProcess {
   return node(['bin/sluice.js', 'work'], {
     KAFKA_BROKERS: brokers,
     REDIS_URL: url,
     SLUICE_WORKERS: `${ROOT}bench/workers/${workers}`,
-    SLUICE_QUEUES: JSON.stringify({ filled: { concurrency: CONCURRENCY } }),
+    SLUICE_QUEUES: JSON.stringify({ filled: { concurrency } }),
     SLUICE_LOG__LEVEL: 'error',
     ...env,
   });
-}
-
-/** Whether a worker's definition may handle many messages at a time. */
-async function takesBatches(): Promise<boolean> {
-  const file = './workers/batches/empty.ts';
-  return import(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 function done(total: number): Contestant['count'] {

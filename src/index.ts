@@ -1,4 +1,5 @@
 /** The public API: all that a worker imports. */
+import type { BatchWorkerOptions } from './definition/batch.ts';
 import { defineWorkerFor } from './definition/define.ts';
 import {
   defineSidekiqWorker,
@@ -8,6 +9,13 @@ import {
 import type { WorkerDefinition, WorkerOptions } from './definition/worker.ts';
 
 export { type ConfigInput, defineConfig } from './cli/config/define.ts';
+export type {
+  BatchCollector,
+  BatchContext,
+  BatchResult,
+  BatchSize,
+  BatchWorkerOptions,
+} from './definition/batch.ts';
 export { dead, done, retry, snooze } from './definition/outcomes.ts';
 export type { ArgumentForm, SidekiqWorkerDefinition, SidekiqWorkerOptions } from './definition/sidekiq-worker.ts';
 export type {
@@ -54,8 +62,18 @@ export function defineWorker<Name extends (keyof Messages & string) | (string & 
   message: Name,
   options: WorkerOptions<MessageOf<Name>>,
 ): WorkerDefinition<MessageOf<Name>>;
+/**
+ * Defines the worker of a message type that takes many messages at once. Export it from a file in `workers/`.
+ * Throws SluiceError WORKER for options that cannot work.
+ */
+export function defineWorker<Name extends (keyof Messages & string) | (string & {})>(
+  message: Name,
+  options: BatchWorkerOptions<MessageOf<Name>>,
+): WorkerDefinition<MessageOf<Name>>;
 export function defineWorker<T>(
-  ...[first, second]: [string, WorkerOptions<T> | SidekiqWorkerOptions<T>] | [SidekiqWorkerOptions<T>]
+  ...[first, second]:
+    | [string, WorkerOptions<T> | BatchWorkerOptions<T> | SidekiqWorkerOptions<T>]
+    | [SidekiqWorkerOptions<T>]
 ): WorkerDefinition<T> | SidekiqWorkerDefinition<T> {
   if (typeof first === 'object' && first !== null) return defineSidekiqWorker(undefined, first);
   return isForSidekiq(second) ? defineSidekiqWorker(first, second) : defineWorkerFor(first, second as WorkerOptions<T>);

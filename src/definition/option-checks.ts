@@ -11,7 +11,8 @@ export function requireMessageName(name: unknown): void {
 }
 
 export function requireOptions(worker: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) throw wrong(worker, 'options', options, 'an object with `run`');
+  if (typeof options !== 'object' || options === null)
+    throw wrong(worker, 'options', options, `an object of ${known.join(', ')}`);
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     const problem = `unknown option "${name}"${suggestion(name, known)}; allowed: ${known.join(', ')}`;
@@ -19,8 +20,8 @@ export function requireOptions(worker: string, options: unknown, known: readonly
   }
 }
 
-export function requireRun(worker: string, run: unknown, given: string): void {
-  if (typeof run !== 'function') throw wrong(worker, 'run', run, `a function (${given}, ctx)`);
+export function requireRun(worker: string, run: unknown, given: string, name = 'run'): void {
+  if (typeof run !== 'function') throw wrong(worker, name, run, `a function (${given}, ctx)`);
 }
 
 export function requireTimes(worker: string, { timeoutMs, backoff }: { timeoutMs?: unknown; backoff?: unknown }): void {

@@ -1,4 +1,5 @@
 /** The four ways in which an attempt can end, as a worker says them. Nothing returned is `done`, a throw is `retry`. */
+import { isSluiceError, messageOf } from '../errors.ts';
 import type { Outcome } from './worker.ts';
 
 export function done(): Outcome {
@@ -24,4 +25,10 @@ export function snooze(afterMs: number): Outcome {
 export function isOutcome(value: unknown): value is Outcome {
   const kind: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'kind') : undefined;
   return kind === 'done' || kind === 'retry' || kind === 'dead' || kind === 'snooze';
+}
+
+/** What a throw comes to. What the collector refuses for good, it refuses at every attempt. */
+export function failureOf(error: unknown): Outcome {
+  const kind = isSluiceError(error, 'COLLECTOR_REFUSED') ? 'dead' : 'retry';
+  return { kind, reason: messageOf(error), cause: error };
 }

@@ -1,6 +1,7 @@
 /** What a worker is: a message type, how to run it, and how to treat its failures. */
 import type { Backoff } from '../backoff.ts';
 import type { Log } from '../log.ts';
+import type { BatchContext, BatchResult } from './batch.ts';
 
 /** Fields of the Snowplow Tracker Protocol, without those that Sluice sets (tv, p, eid, dtm, stm, aid, tna). */
 export type TrackerFields = Readonly<Record<string, string>>;
@@ -35,7 +36,7 @@ export type Outcome =
   /** Not now: run later without counting an attempt. */
   | { readonly kind: 'snooze'; readonly afterMs: number };
 
-export interface WorkerOptions<T> {
+export interface WorkerSettings {
   /** Queue that its jobs go to. Default: `default`. */
   readonly queue?: string;
   /** Runs until a job is dead. Default: 10. */
@@ -44,6 +45,9 @@ export interface WorkerOptions<T> {
   readonly backoff?: Partial<Backoff>;
   /** One attempt may take this long. Default: 60 s. */
   readonly timeoutMs?: number;
+}
+
+export interface WorkerOptions<T> extends WorkerSettings {
   run(message: T, ctx: WorkerContext): Promise<Outcome | void> | Outcome | void;
 }
 
@@ -54,5 +58,13 @@ export interface WorkerDefinition<T = unknown> {
   readonly attempts: number;
   readonly backoff: Backoff;
   readonly timeoutMs: number;
+  /** Of a worker that takes batches: a batch of one. */
   run(message: T, ctx: WorkerContext): Promise<Outcome | void> | Outcome | void;
+  readonly batch: BatchDefinition<T> | undefined;
+}
+
+export interface BatchDefinition<T = unknown> {
+  readonly most: number;
+  readonly waitMs: number;
+  run(messages: readonly T[], ctx: BatchContext): Promise<BatchResult> | BatchResult;
 }

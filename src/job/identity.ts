@@ -46,6 +46,11 @@ export function placeIn(id: string): string {
 
 const JOB_ID = /^k~([A-Za-z0-9._-]{1,249})~(\d{1,9})~(\d{1,9})~(?:([0-9a-f]{8})~)?(\d{1,19})$/;
 
+/** Whether a job of this id came from Kafka, which `sourceOf` tells more of. */
+export function isFromKafka(jobId: string): boolean {
+  return jobId.startsWith('k~') && JOB_ID.test(jobId);
+}
+
 /** The source of a job, or undefined for a job that was enqueued directly. */
 export function sourceOf(jobId: string): Source | undefined {
   const match = JOB_ID.exec(jobId);

@@ -5,13 +5,14 @@
 import type { Clock } from '../clock.ts';
 import { isOutcome } from '../definition/outcomes.ts';
 import type { CollectorPort, Outcome, WorkerContext } from '../definition/worker.ts';
-import { isSluiceError, messageOf, SluiceError } from '../errors.ts';
+import { messageOf } from '../errors.ts';
 import { eventIdOf } from '../job/event-id.ts';
 import { sourceOf } from '../job/identity.ts';
 import type { JobAbout } from '../job/job.ts';
 import { firstOriginOf } from '../job/letter.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { Leash } from './leash.ts';
 
 /** A job as its queue hands it over. */
 export interface TakenJob {
@@ -36,7 +37,8 @@ export interface Runnable {
   readonly timeoutMs: number;
   /** What `run` takes; throws where the job's data is something else. */
   read(job: TakenJob): unknown;
-  run(message: unknown, ctx: WorkerContext): Promise<Outcome | void> | Outcome | void;
+  /** `isOver` tells whether the job was let go meanwhile. */
+  run(message: unknown, ctx: WorkerContext, isOver: () => boolean): Promise<Outcome | void> | Outcome | void;
 }
 
 export interface AttemptContext {
@@ -49,9 +51,6 @@ export interface AttemptContext {
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
-
-/** A year. BullMQ keeps due times multiplied by 4096 in doubles, which ends not far beyond ten. */
-const LONGEST_WAIT_MS = 365 * 24 * 3_600_000;
 
 /** `signal` fires when the job must be let go: on stop, and when its lock is lost. */
 export async function attempt(job: TakenJob, signal: AbortSignal, context: AttemptContext): Promise<Outcome> {
@@ -66,82 +65,70 @@ export async function attempt(job: TakenJob, signal: AbortSignal, context: Attem
   return outcome;
 }
 
-async function readAndRun(
+function readAndRun(
   runnable: Runnable,
   job: TakenJob,
   signal: AbortSignal,
   context: AttemptContext,
-): Promise<Outcome> {
+): Promise<Outcome> | Outcome {
   let message: unknown;
   try {
     message = runnable.read(job);
   } catch (error) {
     return { kind: 'dead', reason: `the job's data does not fit ${runnable.label}: ${messageOf(error)}`, cause: error };
   }
-  return run(runnable, message, job, signal, context);
+  const leash = new Leash(signal, runnable.timeoutMs);
+  return leash.outcomeOf(() => runnable.run(message, new RunContext(job, leash, context), () => leash.isOver));
 }
 
-async function run(
-  runnable: Runnable,
-  message: unknown,
-  job: TakenJob,
-  signal: AbortSignal,
-  context: AttemptContext,
-): Promise<Outcome> {
-  const timeout = new AbortController();
-  const timer = setTimeout(() => {
-    timeout.abort(new SluiceError('TIMEOUT', `the worker took longer than ${runnable.timeoutMs} ms`));
-  }, runnable.timeoutMs);
-  const either = AbortSignal.any([signal, timeout.signal]);
-  try {
-    const result = await untilAborted(either, async () => runnable.run(message, workerContext(job, either, context)));
-    return isOutcome(result) ? carriedOut(result) : { kind: 'done' };
-  } catch (error) {
-    // What the collector refuses for good, it refuses at every attempt.
-    const kind = isSluiceError(error, 'COLLECTOR_REFUSED') ? 'dead' : 'retry';
-    return { kind, reason: messageOf(error), cause: error };
-  } finally {
-    clearTimeout(timer);
+/** What its worker knows of a job. Most of it is asked for by few. */
+class RunContext implements WorkerContext {
+  readonly attempt: number;
+  readonly #job: TakenJob;
+  readonly #leash: Leash;
+  readonly #context: AttemptContext;
+  #log: Log | undefined;
+  #eventId: string | undefined;
+  #collector: CollectorPort | undefined;
+
+  constructor(job: TakenJob, leash: Leash, context: AttemptContext) {
+    this.attempt = job.attempt;
+    this.#job = job;
+    this.#leash = leash;
+    this.#context = context;
   }
-}
 
-/** JavaScript lets a worker return what no queue can carry out: that is a failure of its own. */
-function carriedOut(outcome: Outcome): Outcome {
-  const afterMs: unknown = Reflect.get(outcome, 'afterMs');
-  const isFit = typeof afterMs === 'number' && afterMs >= 0 && afterMs <= LONGEST_WAIT_MS;
-  if (outcome.kind === 'snooze' ? !isFit : afterMs !== undefined && !isFit) {
-    const reason = `the worker returned ${outcome.kind} with afterMs ${String(afterMs)}; allowed: 0 to ${LONGEST_WAIT_MS} milliseconds`;
-    return { kind: 'retry', reason };
+  get log(): Log {
+    const { queue, id, name, attempt } = this.#job;
+    this.#log ??= this.#context.log.child({ queue, jobId: id, message: name, attempt });
+    return this.#log;
   }
-  if (outcome.kind === 'done' || outcome.kind === 'snooze') return outcome;
-  return { ...outcome, reason: String(outcome.reason ?? 'no reason given') };
-}
 
-/** A worker that does not listen to its signal is left behind: its result no longer counts. */
-function untilAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    work()
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}
+  get signal(): AbortSignal {
+    return this.#leash.signal;
+  }
 
-function workerContext(job: TakenJob, signal: AbortSignal, { log, portFor }: AttemptContext): WorkerContext {
-  const { about = {}, queue, id, name } = job;
-  const eventId = about.id ?? eventIdOf(job);
-  return {
-    log: log.child({ queue, jobId: id, message: name, attempt: job.attempt }),
-    signal,
-    attempt: job.attempt,
-    key: about.key,
-    eventId,
-    headers: about.headers ?? {},
-    source: sourceFor(job),
-    collector: portFor(eventId, signal),
-  };
+  get key(): string | undefined {
+    return this.#job.about?.key;
+  }
+
+  get eventId(): string {
+    this.#eventId ??= this.#job.about?.id ?? eventIdOf(this.#job);
+    return this.#eventId;
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return this.#job.about?.headers ?? {};
+  }
+
+  get source(): WorkerContext['source'] {
+    return sourceFor(this.#job);
+  }
+
+  get collector(): CollectorPort {
+    this.#collector ??= this.#context.portFor(this.eventId, this.signal);
+    return this.#collector;
+  }
 }
 
 /** The record that the event first came in, whatever waits and replays lie between. */

@@ -2,6 +2,7 @@
 
 import type { WorkerSet } from '../definition/discover.ts';
 import type { Log } from '../log.ts';
+import { isTestedSource } from '../queue/bullmq/source.ts';
 import type { QueueConfig, SidekiqConfig } from '../queue/config.ts';
 import type { RedisConfig } from '../redis/config.ts';
 import { connect, disconnect, type Purpose, type Redis } from '../redis/connection.ts';
@@ -29,6 +30,8 @@ export interface Work extends Service {
   busy(): Readonly<Record<string, number>>;
 }
 
+const UNTESTED =
+  'the installed BullMQ is another than the tested one: its own scripts take and complete jobs, more slowly';
 const DEFAULT_CONCURRENCY = 50;
 const DEFAULT_REDIS = 'main';
 
@@ -73,6 +76,7 @@ export function createWork(options: WorkOptions): Work {
 
   return {
     async start() {
+      if (queues.length > 0 && !isTestedSource()) log.warn({}, UNTESTED);
       await Promise.all(hosts.map((host) => host.start()));
       const served = queues.length + workers.sidekiq.queues().length;
       log.info({ queues: served, workers: workers.all().length + workers.sidekiq.all().length }, 'workers started');

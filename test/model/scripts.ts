@@ -1,7 +1,7 @@
 /**
  * The Lua scripts, one function each, under their names: what Redis does in one step that nothing divides.
- * `removeFinished` stands for reconcile-bullmq.lua, `guard` and `finishOwn` for guard-bullmq.lua, with BullMQ's own
- * taking and finishing around it.
+ * `removeFinished` stands for reconcile.lua, `guard` and `finishOwn` for take-many-bullmq.lua and finish-many-bullmq.lua,
+ * one job at a time.
  */
 import { toRemove } from '../../src/bridge/rules.ts';
 import type { Data, Message, Redis } from './state.ts';

@@ -11,6 +11,7 @@ import { leanAdder, stockAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink } from '../../src/queue/bullmq/sink.ts';
 import type { Claim, Sink } from '../../src/queue/sink.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
+import { contentOf } from '../support/bull-content.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 const LEDGER = { cluster: 'c', group: 'g', topic: 't', partition: 0 };
@@ -149,7 +150,7 @@ async function throughBullMq(jobs: readonly Job[], prepare?: Prepare): Promise<u
     };
     await queue.add(each.name, JSON.parse(each.data), options);
   }
-  return contentOf('bull:mail:');
+  return contentOf(redis, 'bull:mail:');
 }
 
 async function throughSink(adder: string, jobs: readonly Job[], prepare?: Prepare): Promise<unknown> {
@@ -165,37 +166,5 @@ async function throughSink(adder: string, jobs: readonly Job[], prepare?: Prepar
     created: jobs.length,
   });
   await close();
-  return contentOf('bull:mail:');
-}
-
-/** Every key under the prefix, with type and content; ids of stream entries are times and left out. */
-async function contentOf(prefix: string): Promise<Record<string, unknown>> {
-  const content: Record<string, unknown> = {};
-  for (const key of (await redis.keys(`${prefix}*`)).sort()) {
-    const type = await redis.type(key);
-    content[key.slice(prefix.length)] = { type, value: await READ[type]?.(key) };
-  }
-  return content;
-}
-
-const READ: Record<string, (key: string) => Promise<unknown>> = {
-  string: (key) => redis.get(key),
-  list: (key) => redis.lrange(key, 0, -1),
-  zset: (key) => redis.zrange(key, '0', '-1', 'WITHSCORES'),
-  hash: async (key) => {
-    const hash = await redis.hgetall(key);
-    return hash.opts === undefined ? hash : { ...hash, opts: withoutDefaults(JSON.parse(hash.opts) as object) };
-  },
-  stream: async (key) => (await redis.xrange(key, '-', '+')).map(([, fields]) => fields),
-};
-
-/**
- * `Queue.add` repeats the id and the time in the options, where nothing reads them, and writes `attempts: 0` or a
- * priority of 0 where nobody asked for one. Lua's JSON has no order of its own.
- */
-function withoutDefaults(options: object): object {
-  const repeated = new Set(['jobId', 'timestamp']);
-  return Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => value !== 0 && value !== undefined && !repeated.has(name)),
-  );
+  return contentOf(redis, 'bull:mail:');
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Job, Queue } from 'bullmq';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
+import type { BatchWorkerOptions } from '../../src/definition/batch.ts';
 import { defineWorkerFor } from '../../src/definition/define.ts';
 import { workerSet } from '../../src/definition/discover.ts';
 import type { WorkerDefinition } from '../../src/definition/worker.ts';
@@ -52,8 +53,10 @@ afterAll(async () => {
   await server.stop();
 });
 
+type Options = Parameters<HostUnderTest['start']>[0] | Omit<BatchWorkerOptions<View>, 'queue'>;
+
 const under = {
-  async start(options: Parameters<HostUnderTest['start']>[0], clock = systemClock, connection = redis) {
+  async start(options: Options, clock = systemClock, connection = redis) {
     const definition = defineWorkerFor<View>(TYPE, { ...options, queue: QUEUE });
     const host = createBullHost({
       queue: QUEUE,
@@ -78,9 +81,11 @@ const under = {
   },
 
   async see(id) {
+    // The state first: what is final stays as it is.
+    const state = await queue.getJobState(id);
     const job = await Job.fromId(queue, id);
     if (job === undefined) return undefined;
-    return { state: await job.getState(), reason: job.failedReason ?? '', stack: job.stacktrace?.at(-1) ?? '' };
+    return { state, reason: job.failedReason ?? '', stack: job.stacktrace?.at(-1) ?? '' };
   },
 
   async loseLock(id) {
@@ -141,6 +146,38 @@ describe('the BullMQ host', () => {
     };
     return { seen, run };
   }
+
+  it('runs as many jobs in a batch as its concurrency allows, without waiting, each to its own outcome', async () => {
+    await queue.pause();
+    const ids = await Promise.all(Array.from({ length: 12 }, (_, i) => under.add(TYPE, { url: `${i}` })));
+    const sizes: number[] = [];
+    const since = Date.now();
+    await under.start({
+      batch: { most: 100, waitMs: 1_000 },
+      runBatch: (views) => {
+        sizes.push(views.length);
+        return views.map(({ url }) => (url === '3' ? { kind: 'dead', reason: 'never' } : undefined));
+      },
+    });
+    await queue.resume();
+    await vi.waitFor(async () => expect(await queue.getJobCounts()).toMatchObject({ active: 0, waiting: 0 }), SOON);
+    expect(sizes).toEqual([5, 5, 2]);
+    expect(Date.now() - since).toBeLessThan(2_500);
+    expect(await under.see(ids[3] as string)).toMatchObject({ state: 'failed', reason: 'never' });
+    await Promise.all(ids.filter((id) => id !== ids[3]).map(gone));
+  });
+
+  it('takes no more than its concurrency, and keeps it used', async () => {
+    const go = Promise.withResolvers<void>();
+    const { seen, run } = held(go.promise);
+    await under.start({ run });
+    await Promise.all(Array.from({ length: 23 }, () => under.add(TYPE, {})));
+    await vi.waitFor(() => expect(seen.busy).toBe(5), SOON);
+    expect(await redis.llen(`bull:${QUEUE}:active`)).toBe(5);
+    go.resolve();
+    await vi.waitFor(() => expect(seen).toMatchObject({ started: 23, busy: 0 }), SOON);
+    expect(seen.most).toBe(5);
+  });
 
   it('has jobs that took hosts down have their last run one after the other', async () => {
     for (const [deaths, most] of [
@@ -257,8 +294,13 @@ describe('the BullMQ host', () => {
     own.stream.resume();
     await vi.waitFor(() => expect(seen.started).toBe(1), SOON);
     const lock = () => redis.pttl(`bull:${QUEUE}:${ids[0]}:lock`);
-    const least = await lock();
-    await vi.waitFor(async () => expect(await lock()).toBeGreaterThan(least), SOON);
+    let last = await lock();
+    const isRenewed = async () => {
+      const before = last;
+      last = await lock();
+      return last > before;
+    };
+    await vi.waitFor(async () => expect(await isRenewed()).toBe(true), SOON);
     await hosts[0]?.stop(10_000);
     expect(seen).toMatchObject({ started: 1, busy: 0 });
     expect(await under.see(ids[0] as string)).toBeUndefined();

@@ -1,7 +1,4 @@
 /** Does nothing, many messages at a time. */
-import { defineWorkerFor } from '../../../src/definition/define.ts';
-import type { WorkerOptions } from '../../../src/definition/worker.ts';
+import { defineWorker } from 'sluice';
 
-const options = { queue: 'filled', runBatch: () => undefined };
-
-export default defineWorkerFor('acme.web.v1.PageView', options as object as WorkerOptions<object>);
+export default defineWorker('acme.web.v1.PageView', { queue: 'filled', batch: { most: 200 }, runBatch() {} });

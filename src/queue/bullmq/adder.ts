@@ -3,10 +3,9 @@
  * compared one is installed, BullMQ's own text, called once a job inside the same fenced script. That one is slower
  * and right by construction.
  */
-import { createHash } from 'node:crypto';
 import type { Log } from '../../log.ts';
 import { lua } from '../../redis/script.ts';
-import { asFunction, stockText } from './stock-scripts.ts';
+import { asFunction, digestOf, stockText } from './stock-scripts.ts';
 
 const NAMES = ['addStandardJob', 'addPrioritizedJob', 'addDelayedJob'] as const;
 
@@ -21,10 +20,6 @@ export function installedScripts(): Record<(typeof NAMES)[number], string> {
     string,
   ];
   return { addStandardJob, addPrioritizedJob, addDelayedJob };
-}
-
-export function digestOf(scripts: Record<string, string>): string {
-  return createHash('sha256').update(JSON.stringify(scripts)).digest('hex').slice(0, 16);
 }
 
 /** Each of BullMQ's scripts as a function of its KEYS and ARGV, behind the adder's three names. */

@@ -1,4 +1,5 @@
 /** The text of the installed BullMQ's scripts, to be called inside ours as functions of (KEYS, ARGV). */
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 
 /** Scripts that are used, with their number of keys, which is part of the file's name. */
@@ -25,4 +26,9 @@ export function stockText(name: StockScript): string {
 
 export function asFunction(name: StockScript, text = stockText(name)): string {
   return `local function ${name}(KEYS, ARGV)\n${text}\nend`;
+}
+
+/** Tells whether texts are those that ours were compared with. */
+export function digestOf(scripts: Record<string, string>): string {
+  return createHash('sha256').update(JSON.stringify(scripts)).digest('hex').slice(0, 16);
 }

@@ -1,5 +1,23 @@
 -- The ledger's entries of one job, for the scripts of Sluice's own hosts.
 
+-- By the look of its id, which is all that costs nothing.
+local function is_from_kafka(id)
+  local first, second = string.byte(id, 1, 2)
+  return first == 107 and second == 126
+end
+
+-- The prefix and the offset of a job's id, or nil. Jobs of one partition come one after the other: the last prefix is tried
+-- first, which makes no string.
+local last_source, last_length = '', 0
+local function source_and_offset(id)
+  if last_length > 0 and string.find(id, last_source, 1, true) == 1 and string.find(id, '^%d+$', last_length + 1) then
+    return last_source, string.sub(id, last_length + 1)
+  end
+  local source, offset = string.match(id, '^(k~.*~)(%d+)$')
+  if source then last_source, last_length = source, #source end
+  return source, offset
+end
+
 -- The ledgers that hold this job as unsettled, each with its chunk and slot; and how many ledgers it could be entered in.
 -- An error reads as none: something has been written.
 local function entries_of(sources, queue, id)
@@ -18,17 +36,21 @@ local function entries_of(sources, queue, id)
   return entries, #bases
 end
 
--- The half of the incarnation that is cheap to ask, once a job: it changes with a restart and with a failover alike.
+-- The half of the incarnation that is cheap to ask, once a call: it changes with a restart and with a failover alike.
+local replid
 local function present_replid()
-  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+  replid = replid or string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+  return replid
+end
+
+local function is_ledger_reconciled(base)
+  local reconciled = redis.pcall('HGET', base, 'reconciled')
+  return type(reconciled) == 'string' and string.match(reconciled, '%.(%w+)$') == present_replid()
 end
 
 local function is_reconciled(entries)
-  if #entries == 0 then return true end
-  local replid = present_replid()
   for _, entry in ipairs(entries) do
-    local reconciled = redis.pcall('HGET', entry.base, 'reconciled')
-    if type(reconciled) ~= 'string' or string.match(reconciled, '%.(%w+)$') ~= replid then return false end
+    if not is_ledger_reconciled(entry.base) then return false end
   end
   return true
 end
@@ -46,5 +68,37 @@ local function settle_completed(id, queue, sources)
     redis.pcall('SREM', entry.key, entry.slot)
     if redis.call('EXISTS', entry.key) == 0 then redis.pcall('ZREM', entry.base .. ':c', entry.chunk .. ':' .. queue) end
     redis.pcall('SADD', entry.base .. ':d', entry.chunk)
+  end
+end
+
+-- The same for many jobs: one removal for each chunk of a ledger.
+local function settle_many(ids, queue, sources)
+  local by_source = {}
+  for _, id in ipairs(ids) do
+    local source, offset
+    if is_from_kafka(id) then source, offset = source_and_offset(id) end
+    if source then
+      local chunks = by_source[source] or {}
+      by_source[source] = chunks
+      local slot = tonumber(offset) % CHUNK
+      local chunk = (tonumber(offset) - slot) / CHUNK
+      local slots = chunks[chunk] or {}
+      chunks[chunk] = slots
+      slots[#slots + 1] = slot
+    end
+  end
+  for source, chunks in pairs(by_source) do
+    local bases = redis.pcall('SMEMBERS', sources .. ':' .. source)
+    for _, base in ipairs(bases.err and {} or bases) do
+      for chunk, slots in pairs(chunks) do
+        local text = string.format('%.0f', chunk)
+        local key = chunk_key(base, text, queue)
+        local removed = redis.pcall('SREM', key, unpack(slots))
+        if type(removed) == 'number' and removed > 0 then
+          if redis.call('EXISTS', key) == 0 then redis.pcall('ZREM', base .. ':c', text .. ':' .. queue) end
+          redis.pcall('SADD', base .. ':d', text)
+        end
+      end
+    end
   end
 end

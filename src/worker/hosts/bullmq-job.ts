@@ -5,11 +5,10 @@
 import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq';
 import { backoffDelay } from '../../backoff.ts';
 import type { Outcome, WorkerDefinition } from '../../definition/worker.ts';
-import { sourceOf } from '../../job/identity.ts';
-import { aboutIn } from '../../job/options.ts';
+import { isFromKafka } from '../../job/identity.ts';
 import { DEFAULT_ATTEMPTS, DEFAULT_BACKOFF } from '../../job/place.ts';
-import type { TakenJob } from '../attempt.ts';
 import { NotRecordedError } from './bullmq-worker.ts';
+import type { HeldJob } from './held-job.ts';
 
 /** A host that dies may do so by no fault of the job: that many runs are had, whatever the definition says. */
 const LEAST_RUNS = 3;
@@ -34,50 +33,47 @@ export function retryDelay(_made: number, _type?: string, error?: Error): number
   return error instanceof RetryError ? error.delayMs : 0;
 }
 
-/** A run that took its host down has no outcome, and is an attempt all the same. */
-export function takenJob(queue: string, job: Job): TakenJob {
-  return {
-    id: job.id ?? '',
-    queue,
-    name: job.name,
-    data: job.data as unknown,
-    about: aboutIn(job.opts),
-    createdAt: job.timestamp,
-    attempt: job.attemptsMade + job.stalledCounter + 1,
-  };
+/** Runs until it is dead, by the job's own options, or else by its worker. */
+export function attemptsOf(held: HeldJob, definition: WorkerDefinition | undefined): number {
+  const own = held.opts.attempts;
+  return isCount(own) ? own : (definition?.attempts ?? DEFAULT_ATTEMPTS);
 }
 
-/** Sees to it that BullMQ retries as often as the job, or else its worker, says. In memory only. */
-export function settleOptions(job: Job, definition: WorkerDefinition | undefined): void {
-  const own: unknown = job.opts.attempts;
-  const attempts = isCount(own) ? own : (definition?.attempts ?? DEFAULT_ATTEMPTS);
-  job.opts.attempts = attempts - job.stalledCounter;
-  job.opts.stackTraceLimit ??= STACKS_KEPT;
-  // Completing takes the ledger's entry away as well: no bridge needs to see the job completed.
-  if (sourceOf(job.id ?? '') !== undefined) job.opts.removeOnComplete = true;
-}
-
-/** Whether it would be dead if its host died of it once more. After `settleOptions`. */
-export function isOnLastRun(job: Job): boolean {
-  return job.stalledCounter > 0 && runsLeft(job) <= 1;
+/** Whether it would be dead if its host died of it once more. */
+export function isOnLastRun(held: HeldJob, attempts: number): boolean {
+  return held.stalledCounter > 0 && runsLeft(held, attempts) <= 1;
 }
 
 /** By BullMQ's counts, which hold hosts that died before they began the job, and the runs before a board's retry. */
-export function runsLeft({ attemptsMade, stalledCounter, opts }: Job): number {
-  return Math.max((opts.attempts ?? 0) + stalledCounter, LEAST_RUNS) - attemptsMade - stalledCounter;
+export function runsLeft({ attemptsMade, stalledCounter }: HeldJob, attempts: number): number {
+  return Math.max(attempts, LEAST_RUNS) - attemptsMade - stalledCounter;
+}
+
+/** What is kept of it when it is completed: see `Completion.keep`. */
+export function keepOf(held: HeldJob): string {
+  // Completing takes the ledger's entry away as well: no bridge needs to see the job completed.
+  if (isFromKafka(held.id)) return '0';
+  const { removeOnComplete } = held.opts;
+  if (removeOnComplete === true || removeOnComplete === 0) return '0';
+  if (typeof removeOnComplete === 'number') return removeOnComplete < 0 ? '-1' : `{"count":${removeOnComplete}}`;
+  return typeof removeOnComplete === 'object' && removeOnComplete !== null ? JSON.stringify(removeOnComplete) : '-1';
+}
+
+/** BullMQ's job, which it is to retry as often as the job, or else its worker, says. */
+function settledJob(held: HeldJob, definition: WorkerDefinition | undefined): Job {
+  const { job } = held;
+  job.opts.attempts = attemptsOf(held, definition) - held.stalledCounter;
+  job.opts.stackTraceLimit ??= STACKS_KEPT;
+  return job;
 }
 
 /** Throws what BullMQ understands; returns for `done`. */
-export async function record(
-  job: Job,
-  token: string,
-  outcome: Outcome,
-  definition: WorkerDefinition | undefined,
-): Promise<void> {
+export async function record(held: HeldJob, outcome: Outcome, definition: WorkerDefinition | undefined): Promise<void> {
   if (outcome.kind === 'done') return;
+  const job = settledJob(held, definition);
   if (outcome.kind === 'dead') throw unrecoverable(outcome.reason, outcome.cause);
   if (outcome.kind === 'snooze') {
-    await written(job.moveToDelayed(Date.now() + outcome.afterMs, token));
+    await written(job.moveToDelayed(Date.now() + outcome.afterMs, held.token));
     throw new DelayedError();
   }
   const { afterMs, reason, cause } = outcome;
@@ -87,15 +83,14 @@ export async function record(
 }
 
 /** Back to the head of the queue, as if it had not been taken. */
-export async function giveBack(job: Job, token: string): Promise<never> {
+export async function giveBack({ job, token }: HeldJob): Promise<never> {
   await written(job.moveToWait(token));
   throw new WaitingError();
 }
 
 /** A job that was taken longer ago than its lock lasts may be another host's by now; it is left to that one. */
-export async function requireOwn(job: Job, token: string, lockMs: number, now: number): Promise<void> {
-  if (now - (job.processedOn ?? now) <= lockMs) return;
-  const isOwn = (await written(job.extendLock(token, lockMs))) === 1;
+export async function requireOwn(held: HeldJob, lockMs: number): Promise<void> {
+  const isOwn = (await written(held.job.extendLock(held.token, lockMs))) === 1;
   if (!isOwn) throw new NotRecordedError(new Error('its lock had run out before it was run'));
 }
 

@@ -1,18 +1,31 @@
 /**
- * BullMQ's Worker, with three holes closed. They sit in protected methods of the pinned version; the host's tests hold
- * each. A job whose worker succeeded is never recorded as failed because its completion was refused: completing is tried
- * again, and at the worst the job stays active and runs once more. A job whose lock ran out while its worker kept the
- * event loop busy is completed if nobody else took it. A job whose data is not JSON dies, instead of going round for ever.
+ * BullMQ's Worker with a loop of our own: connections, lock renewal, the stalled check and closing are BullMQ's, and so is
+ * every outcome but success; jobs are taken and completed many in one call (queue/bullmq/source.ts).
+ *
+ * Two calls are under way at most, each a completion of all that has ended and, behind it on the same connection, the
+ * taking of as many jobs as there is room for: half of the concurrency, so that one half runs while the other is in Redis.
+ * Nothing is taken beyond the concurrency: what has ended is completed before. While the queue is empty the worker sleeps on
+ * BullMQ's marker.
+ *
+ * A job whose worker succeeded is never recorded as failed because its completion was refused: completing is tried
+ * again, and at the worst the job stays active and runs once more. Jobs whose state in Redis is none of ours are reported
+ * and left alone.
  */
-import { type Job, Worker } from 'bullmq';
+import { type Job, UnrecoverableError, Worker, type WorkerOptions } from 'bullmq';
 import { isSluiceError, messageOf } from '../../errors.ts';
+import type { BullSource, Completion, Take } from '../../queue/bullmq/source.ts';
+import type { timedBackend } from '../../queue/bullmq/timed-backend.ts';
 import { redisError } from '../../redis/connection.ts';
+import { HeldJob } from './held-job.ts';
 
+const CALLS_UNDER_WAY = 2;
+/** Redis does nothing else for about 12 us a job. */
+const MOST_A_CALL = 200;
 /** Redis refuses while it fails over or loads; the lock is renewed as far as Redis lets us. */
 const COMPLETE_AGAIN_MS = 250;
-
-/** What BullMQ's finishing script answers when no lock is there; another host's lock has a code of its own. */
-const LOCK_MISSING = -2;
+const ASK_AGAIN_MS = 1_000;
+/** Due jobs are promoted by who takes: a limited queue is looked at so often. */
+const LONGEST_LIMIT_MS = 30_000;
 
 /** A write to the queue failed that was no failure of the job: the job stays active, for the stalled check to find. */
 export class NotRecordedError extends Error {
@@ -22,50 +35,244 @@ export class NotRecordedError extends Error {
   }
 }
 
-export class CarefulWorker extends Worker {
-  readonly #succeeded = new WeakSet<Job>();
+export interface LaneOptions {
+  readonly source: BullSource;
+  /** Resolves with what is kept of a job that is completed (`Completion.keep`); rejects with what BullMQ understands. */
+  readonly run: (held: HeldJob) => Promise<string>;
+  readonly onRefused: () => void;
+}
+
+export class LaneWorker extends Worker {
+  readonly #lanes: LaneOptions;
+  /** Jobs that run, and those that are asked for. */
+  #places = 0;
+  #ended: Completion[] = [];
+  #callsUnderWay = 0;
+  #takesUnderWay = 0;
+  /** Reasons to take, and how many of them a call has found nothing more for. */
+  #reasons = 1;
+  #answered = 0;
+  #isWaiting = false;
+  #limitedUntil = 0;
+  #dueAt = 0;
+  #aheadMs = 0;
+  #tokens = 0;
+  #isPumpDue = false;
+  readonly #through = Promise.withResolvers<void>();
+
+  constructor(queue: string, settings: WorkerOptions, backend: ReturnType<typeof timedBackend>, lanes: LaneOptions) {
+    super(queue, null, { ...settings, autorun: false }, backend);
+    this.#lanes = lanes;
+    this.once('closing', () => this.#pumpSoon());
+  }
+
+  override async run(): Promise<void> {
+    if (this.running) return;
+    this.running = true;
+    try {
+      await this.startStalledCheckTimer();
+      this.lockManager.start();
+      this.mainLoopRunning = this.#through.promise;
+      // A script that Redis does not know is sent again, and would be overtaken by the next.
+      this.#lanes.source.load().catch((error: unknown) => this.#report(error));
+      this.#pump();
+      await this.mainLoopRunning;
+    } finally {
+      this.running = false;
+    }
+  }
 
   /** Lets go of the own connection when closing did not; the shared one is the caller's. */
   async release(): Promise<void> {
     if (this.closed === undefined) await this.backend.disconnectBlocking(false);
   }
 
-  protected override async handleCompleted(...call: Parameters<Worker['handleCompleted']>): Promise<Job> {
-    const [result, job, token] = call;
-    this.#succeeded.add(job);
-    for (;;) {
-      try {
-        return await super.handleCompleted(...call);
-      } catch (error) {
-        if (Reflect.get(Object(error), 'code') === LOCK_MISSING) return this.#completeUnlocked(result, job);
-        if (!isSluiceError(redisError('', error), 'REDIS_REFUSES') || this.closing) throw error;
-        this.emit('error', error as Error);
-        this.lockManager.trackJob(job.id ?? '', token, Date.now(), false);
-        await this.delay(COMPLETE_AGAIN_MS);
-      }
+  /** Once what is at hand has been dealt with: jobs that end together are completed together. */
+  #pumpSoon(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    setImmediate(() => {
+      this.#isPumpDue = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (this.#callsUnderWay < CALLS_UNDER_WAY) {
+      const ended = this.#ended.splice(0, MOST_A_CALL);
+      const room = this.#room(ended.length > 0);
+      if (ended.length === 0 && room === 0) break;
+      this.#call(ended, room);
     }
+    const isIdle = this.#places + this.#ended.length + this.#callsUnderWay === 0 && !this.#isWaiting;
+    if (this.closing !== undefined && isIdle) this.#through.resolve();
   }
 
-  /** Token `0` asks for no lock; the job must still be active. */
-  async #completeUnlocked(result: unknown, job: Job): Promise<Job> {
-    await job.moveToCompleted(result, '0', false);
-    return undefined as unknown as Job;
+  /** How many jobs to take now. Whoever completes a job looks for the next, as BullMQ does. */
+  #room(isCompleting: boolean): number {
+    if (this.closing !== undefined || this.#limitedUntil > Date.now()) return 0;
+    const hasReason = this.#reasons > this.#answered && !this.#isWaiting && this.#takesUnderWay === 0;
+    if (!isCompleting && !hasReason) return 0;
+    const free = this.concurrency - this.#places - this.#ended.length;
+    return Math.max(0, Math.min(free, Math.ceil(this.concurrency / 2), MOST_A_CALL));
   }
 
-  protected override async handleFailed(...call: Parameters<Worker['handleFailed']>): Promise<Job> {
-    const [error, job] = call;
-    // Thrown from here, an error is reported and the job left as it is.
-    if (error instanceof NotRecordedError || this.#succeeded.has(job)) throw error;
-    return super.handleFailed(...call);
+  #call(ended: readonly Completion[], room: number): void {
+    this.#callsUnderWay += 1;
+    // Sent back to back: Redis completes before it takes.
+    const calls = [ended.length > 0 && this.#complete(ended), room > 0 && this.#take(room)];
+    void Promise.all(calls).then(() => {
+      this.#callsUnderWay -= 1;
+      this.#pump();
+    });
   }
 
-  protected override createJob(...[data, id]: Parameters<Worker['createJob']>): Job {
+  async #take(room: number): Promise<void> {
+    const reasons = this.#reasons;
+    this.#tokens += 1;
+    const token = `${this.id}:${this.#tokens}`;
+    this.#places += room;
+    this.#takesUnderWay += 1;
     try {
-      return super.createJob(data, id);
+      const take = await this.#lanes.source.take(room, token);
+      this.#places -= room - take.jobs.length;
+      for (const each of take.jobs) this.#begin(new HeldJob(each, this.name, token, take.nowMs, this.#make));
+      this.#heed(take, room, reasons);
     } catch (error) {
-      const job = super.createJob({ ...data, data: '{}' }, id);
-      job.deferredFailure = `the job's data is not JSON: ${messageOf(error)}`;
-      return job;
+      this.#places -= room;
+      this.#report(error);
+      this.#pause(ASK_AGAIN_MS);
+    } finally {
+      this.#takesUnderWay -= 1;
     }
+  }
+
+  /** What a take says of the next one. */
+  #heed({ jobs, nowMs, limitedMs, nextDueMs, refused }: Take, room: number, reasons: number): void {
+    this.#aheadMs = Date.now() - nowMs;
+    if (refused > 0) this.#lanes.onRefused();
+    if (limitedMs > 0) this.#pause(Math.min(limitedMs, LONGEST_LIMIT_MS));
+    if (limitedMs > 0 || jobs.length === room) return;
+    this.#answered = Math.max(this.#answered, reasons);
+    this.#dueAt = nextDueMs === 0 ? 0 : nextDueMs + this.#aheadMs;
+    if (!this.#isWaiting && this.closing === undefined) void this.#wait();
+  }
+
+  #pause(ms: number): void {
+    this.#limitedUntil = Date.now() + ms;
+    setTimeout(() => this.#lookAgain(), ms + 1).unref();
+  }
+
+  #lookAgain(): void {
+    this.#reasons += 1;
+    this.#pumpSoon();
+  }
+
+  /** Sleeps on the queue's marker. */
+  async #wait(): Promise<void> {
+    this.#isWaiting = true;
+    try {
+      while (this.closing === undefined && !(await this.#isWoken()));
+    } catch (error) {
+      if (this.closing === undefined) await this.#mend(error);
+    }
+    this.#isWaiting = false;
+    this.#lookAgain();
+  }
+
+  /** A marker with a time is that of a delayed job: there is nothing to take before, unless another marker comes. */
+  async #isWoken(): Promise<boolean> {
+    const seconds = this.getBlockTimeout(this.#dueAt);
+    if (seconds <= 0) return true;
+    const marker = await this.backend.waitForJob(seconds);
+    const dueAt = marker === null || marker.score === 0 ? 0 : marker.score + this.#aheadMs;
+    this.#dueAt = this.#dueAt === 0 ? dueAt : Math.min(this.#dueAt, dueAt);
+    return this.#dueAt - Date.now() < 1;
+  }
+
+  async #mend(error: unknown): Promise<void> {
+    this.#report(error);
+    await this.backend.reconnectBlocking().catch((reason: unknown) => this.#report(reason));
+    await this.delay(ASK_AGAIN_MS);
+  }
+
+  readonly #make = (...[json, id]: Parameters<Worker['createJob']>): Job => this.createJob(json, id);
+
+  #begin(held: HeldJob): void {
+    // By our clock, which the time of the next renewal is told by.
+    this.lockManager.trackJob(held.id, held.token, Date.now(), false);
+    this.#toEnd(held).then(
+      (keep) => this.#succeeded(held, keep),
+      (error: unknown) => this.#failed(held, error),
+    );
+  }
+
+  async #toEnd(held: HeldJob): Promise<string> {
+    if (held.isRepeated) await this.#scheduleNext(held);
+    if (held.deferredFailure !== undefined) throw new UnrecoverableError(held.deferredFailure);
+    return this.#lanes.run(held);
+  }
+
+  async #scheduleNext(held: HeldJob): Promise<void> {
+    const next = await this.nextJobFromJobData(held.json, held.id, held.token);
+    if (next === undefined) throw new NotRecordedError(new Error('the next job of its scheduler could not be made'));
+  }
+
+  #succeeded({ id, token }: HeldJob, keep: string): void {
+    this.lockManager.untrackJob(id);
+    this.#places -= 1;
+    this.#ended.push({ id, token, returnValue: 'null', keep });
+    this.#pumpSoon();
+  }
+
+  async #failed(held: HeldJob, error: unknown): Promise<void> {
+    this.lockManager.untrackJob(held.id);
+    try {
+      if (error instanceof NotRecordedError) throw error;
+      await this.handleFailed(error as Error, held.job, held.token, () => false);
+    } catch (reason) {
+      this.#report(reason);
+    }
+    this.#places -= 1;
+    this.#lookAgain();
+  }
+
+  async #complete(ended: readonly Completion[]): Promise<void> {
+    const verdicts = await this.#lanes.source.complete(ended).catch((error: unknown) => ended.map(() => error));
+    const refused: Completion[] = [];
+    for (const [i, completion] of ended.entries()) {
+      const verdict = verdicts[i];
+      if (verdict === 0) continue;
+      if (typeof verdict !== 'number' && isRefusal(verdict) && this.closing === undefined) refused.push(completion);
+      this.#report(typeof verdict === 'number' ? new Error(`${completion.id}: ${CODES[verdict] ?? verdict}`) : verdict);
+    }
+    if (refused.length > 0) void this.#completeAgain(refused);
+  }
+
+  async #completeAgain(refused: readonly Completion[]): Promise<void> {
+    this.#places += refused.length;
+    for (const { id, token } of refused) this.lockManager.trackJob(id, token, Date.now(), false);
+    await this.delay(COMPLETE_AGAIN_MS);
+    for (const { id } of refused) this.lockManager.untrackJob(id);
+    this.#places -= refused.length;
+    this.#ended.push(...refused);
+    this.#pumpSoon();
+  }
+
+  #report(error: unknown): void {
+    this.emit('error', error instanceof Error ? error : new Error(String(error)));
   }
 }
+
+function isRefusal(error: unknown): boolean {
+  return isSluiceError(redisError('', error), 'REDIS_REFUSES');
+}
+
+/** What BullMQ's finishing script answers. */
+const CODES: Readonly<Record<number, string>> = {
+  [-1]: 'the job is gone',
+  [-3]: 'the job is not active any more',
+  [-4]: 'the job has children that are not finished',
+  [-6]: 'the lock of the job is another worker’s',
+  [-9]: 'children of the job have failed',
+};

@@ -6,11 +6,11 @@
  * run one at a time, so that they do not die with it. A host that was stopped for longer than a lock lasts runs
  * nothing that is another's by then.
  */
-import type { Job } from 'bullmq';
 import type { WorkersOf } from '../../definition/discover.ts';
 import type { Outcome, WorkerDefinition } from '../../definition/worker.ts';
 import { messageOf, SluiceError } from '../../errors.ts';
-import { guardedBackend } from '../../queue/bullmq/guarded-backend.ts';
+import { createBullSource, isTestedSource } from '../../queue/bullmq/source.ts';
+import { timedBackend } from '../../queue/bullmq/timed-backend.ts';
 import type { Redis } from '../../redis/connection.ts';
 import type { Schemas } from '../../schema/schemas.ts';
 import { within } from '../../service.ts';
@@ -18,8 +18,9 @@ import { type AttemptContext, attempt } from '../attempt.ts';
 import { byMessage } from '../by-message.ts';
 import { createFailureLog } from '../failure-log.ts';
 import type { Host } from '../host.ts';
-import { giveBack, record, requireOwn, retryDelay, settleOptions, takenJob } from './bullmq-job.ts';
-import { CarefulWorker } from './bullmq-worker.ts';
+import { attemptsOf, giveBack, keepOf, record, requireOwn, retryDelay } from './bullmq-job.ts';
+import { LaneWorker } from './bullmq-worker.ts';
+import type { HeldJob } from './held-job.ts';
 import { watchIdle } from './idle-watch.ts';
 import { createLastRuns } from './last-runs.ts';
 
@@ -43,17 +44,22 @@ export interface BullHostOptions extends Omit<AttemptContext, 'find'> {
   readonly connection: Redis;
 }
 
+type Around = (run: () => Promise<Outcome>) => Promise<Outcome>;
+
 export function createBullHost(options: BullHostOptions): Host {
   const { queue, prefix, concurrency, connection, log, clock, workers, schemas } = options;
   const keyPrefix = `${prefix}:${queue}:`;
-  const context = { ...options, find: byMessage(workers, schemas) };
   const running = new Map<string, AbortController>();
+  const find = byMessage(workers, schemas, () => running.size >= concurrency);
+  const context = { ...options, find };
   /** The newest, and those before it that still finish a job. */
-  const unclosed = new Set<CarefulWorker>();
+  const unclosed = new Set<LaneWorker>();
   const failures = createFailureLog(log, clock);
   const lastRuns = createLastRuns(keyPrefix, connection, clock);
-  let worker: CarefulWorker | undefined;
-  let givenUp: CarefulWorker | undefined;
+  const isStock = !isTestedSource();
+  const source = createBullSource({ connection, queue, keyPrefix, lockMs: LOCK_MS, isStock });
+  let worker: LaneWorker | undefined;
+  let givenUp: LaneWorker | undefined;
   let isStopping = false;
   let isLettingGo = false;
   let silentUntil = 0;
@@ -65,28 +71,36 @@ export function createBullHost(options: BullHostOptions): Host {
     return attempt(taken, signal, context);
   }
 
-  async function process(job: Job, token = ''): Promise<void> {
+  async function process(held: HeldJob): Promise<string> {
     signs += 1;
-    const definition = workers.get(job.name);
-    settleOptions(job, definition);
-    const outcome = isLettingGo
-      ? LET_GO
-      : ((await lastRuns.verdict(job)) ?? (await lastRuns.inTurn(job, () => runAbortable(job, token))));
-    if (isLettingGo && outcome.kind === 'retry') await giveBack(job, token);
-    failures.tell(takenJob(queue, job), outcome);
-    await record(job, token, outcome, definition);
+    const outcome = isLettingGo ? LET_GO : await runInTurn(held);
+    if (outcome.kind === 'done') return keepOf(held);
+    if (isLettingGo && outcome.kind === 'retry') await giveBack(held);
+    failures.tell(held, outcome);
+    await record(held, outcome, workers.get(held.name));
+    return keepOf(held);
   }
 
-  async function runAbortable(job: Job, token: string): Promise<Outcome> {
-    await requireOwn(job, token, LOCK_MS, clock.now());
-    const id = job.id ?? '';
+  function runInTurn(held: HeldJob): Promise<Outcome> {
+    if (held.stalledCounter === 0) return runAbortable(held);
+    return runLate(held, attemptsOf(held, workers.get(held.name)));
+  }
+
+  /** One that hosts have died with may be dead, or have to wait. */
+  async function runLate(held: HeldJob, attempts: number): Promise<Outcome> {
+    const noted: Around = (run) => lastRuns.noted(held, attempts, run);
+    return (await lastRuns.verdict(held, attempts)) ?? lastRuns.inTurn(held, attempts, () => runAbortable(held, noted));
+  }
+
+  async function runAbortable(held: HeldJob, around: Around = (run) => run()): Promise<Outcome> {
+    if (clock.now() - held.processedOn > LOCK_MS) await requireOwn(held, LOCK_MS);
     const own = new AbortController();
-    running.set(id, own);
+    running.set(held.id, own);
     try {
-      return await lastRuns.noted(job, () => run(takenJob(queue, job), own.signal));
+      return await around(() => run(held, own.signal));
     } finally {
       // A job whose lock was lost may be running here a second time.
-      if (running.get(id) === own) running.delete(id);
+      if (running.get(held.id) === own) running.delete(held.id);
     }
   }
 
@@ -121,7 +135,8 @@ export function createBullHost(options: BullHostOptions): Host {
       runRetryDelay: 1_000,
       settings: { backoffStrategy: retryDelay },
     };
-    const opened = new CarefulWorker(queue, process, settings, guardedBackend(connection, refused));
+    const lanes = { source, run: process, onRefused: refused };
+    const opened = new LaneWorker(queue, settings, timedBackend(connection), lanes);
     worker = opened;
     unclosed.add(opened);
     opened.on('closed', () => unclosed.delete(opened));
@@ -129,6 +144,7 @@ export function createBullHost(options: BullHostOptions): Host {
     opened.on('lockRenewalFailed', (ids) => {
       for (const id of ids) running.get(id)?.abort(LOCK_LOST);
     });
+    opened.run().catch(report);
     opened.waitUntilReady().catch(() => openAnew(opened));
   }
 
@@ -136,7 +152,7 @@ export function createBullHost(options: BullHostOptions): Host {
    * A worker whose connection failed while it was being set up stays dead, and would say nothing. Not by force: what it
    * is just taking runs on under a lock that is renewed, and may outlast the wait.
    */
-  async function openAnew(failed: CarefulWorker): Promise<void> {
+  async function openAnew(failed: LaneWorker): Promise<void> {
     // Closing one that is not set up yet makes its set-up fail: one takes its place, not two.
     if (failed !== worker || failed === givenUp) return;
     givenUp = failed;

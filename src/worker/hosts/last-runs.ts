@@ -6,12 +6,12 @@
  * counts as they are. So the beginning of a last run is written down, and who is taken again right after it is dead.
  * When the note is lost, or cannot be written, the job has one more run.
  */
-import type { Job } from 'bullmq';
 import type { Clock } from '../../clock.ts';
 import type { Outcome } from '../../definition/worker.ts';
 import type { Redis } from '../../redis/connection.ts';
 import { lastRunKey } from '../../redis/keys.ts';
 import { isOnLastRun, runsLeft, written } from './bullmq-job.ts';
+import type { HeldJob } from './held-job.ts';
 
 const OUTLIVED_MS = 30_000;
 /** A job that waits behind others for longer than that has one more run. */
@@ -22,18 +22,18 @@ type Run = () => Promise<Outcome>;
 
 export interface LastRuns {
   /** Dead when the host died of the job's last run; undefined otherwise. */
-  verdict(job: Job): Promise<Outcome | undefined>;
+  verdict(job: HeldJob, attempts: number): Promise<Outcome | undefined>;
   /** Runs the job, or snoozes it: to wait here would cost it its lock if the one in turn blocks the host. */
-  inTurn(job: Job, run: Run): Promise<Outcome>;
+  inTurn(job: HeldJob, attempts: number, run: Run): Promise<Outcome>;
   /** Runs the job under a note of its beginning if it is its last run. The job must be this host's. */
-  noted(job: Job, run: Run): Promise<Outcome>;
+  noted(job: HeldJob, attempts: number, run: Run): Promise<Outcome>;
 }
 
 /** `keyPrefix`: `bull:mail:`, under which the jobs lie. */
 export function createLastRuns(keyPrefix: string, connection: Redis, clock: Clock): LastRuns {
-  let turnOf: Job | undefined;
+  let turnOf: HeldJob | undefined;
 
-  async function have(job: Job, run: Run): Promise<Outcome> {
+  async function have(job: HeldJob, run: Run): Promise<Outcome> {
     const ended = new AbortController();
     const pass = () => {
       if (turnOf === job) turnOf = undefined;
@@ -48,11 +48,11 @@ export function createLastRuns(keyPrefix: string, connection: Redis, clock: Cloc
     }
   }
 
-  const keyOf = ({ id }: Job) => lastRunKey(keyPrefix, id ?? '');
+  const keyOf = ({ id }: HeldJob) => lastRunKey(keyPrefix, id);
 
   return {
-    async verdict(job) {
-      if (!isOnLastRun(job) || runsLeft(job) > 0) return undefined;
+    async verdict(job, attempts) {
+      if (!isOnLastRun(job, attempts) || runsLeft(job, attempts) > 0) return undefined;
       const { attemptsStarted, stalledCounter } = job;
       const begun = await written(connection.get(keyOf(job)));
       if (begun !== noteOf(attemptsStarted - 1, stalledCounter - 1)) return undefined;
@@ -62,13 +62,13 @@ export function createLastRuns(keyPrefix: string, connection: Redis, clock: Cloc
       };
     },
 
-    async inTurn(job, run) {
-      if (!isOnLastRun(job)) return run();
+    async inTurn(job, attempts, run) {
+      if (!isOnLastRun(job, attempts)) return run();
       return turnOf === undefined ? have(job, run) : NOT_YET;
     },
 
-    async noted(job, run) {
-      if (!isOnLastRun(job)) return run();
+    async noted(job, attempts, run) {
+      if (!isOnLastRun(job, attempts)) return run();
       const note = noteOf(job.attemptsStarted, job.stalledCounter);
       await connection.set(keyOf(job), note, 'PX', NOTE_KEPT_MS).catch(() => undefined);
       try {

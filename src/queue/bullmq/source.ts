@@ -1,0 +1,154 @@
+/**
+ * A BullMQ queue as Sluice's own host takes jobs from it: many in one script call, and many completed in one, with the
+ * guard and the ledger inside (take-many-bullmq.lua, finish-many-bullmq.lua). The scripts do what BullMQ's own do; where
+ * another BullMQ than the compared one is installed, they call its text, job by job.
+ */
+import type { Redis } from '../../redis/connection.ts';
+import { sourcesKey } from '../../redis/keys.ts';
+import { lua, runScript, script } from '../../redis/script.ts';
+import { asFunction, digestOf, stockText } from './stock-scripts.ts';
+
+/** Workers must be able to make room in a Redis that is full. */
+const ALLOW_OOM = '#!lua flags=allow-oom';
+const COMMON = [ALLOW_OOM, lua('ledger'), lua('entries')];
+const TAKE = script(...COMMON, lua('guard-bullmq'), asFunction('moveToActive'), lua('take-many-bullmq'));
+const FINISH = script(...COMMON, asFunction('moveToFinished'), lua('finish-many-bullmq'));
+
+/** How long a host waits for the bridge to reconcile. */
+const REFUSED_WAIT_MS = 250;
+
+/** Digest of the scripts that ours stand for (BullMQ 6.7.0). */
+const TESTED_DIGEST = '425418add7cd28bd';
+
+/** A job's hash as Redis keeps it. */
+export type RawJob = Readonly<Record<string, string>>;
+
+export interface TakenRaw {
+  readonly id: string;
+  readonly raw: RawJob;
+}
+
+export interface Take {
+  readonly jobs: readonly TakenRaw[];
+  /** Milliseconds since the epoch, by Redis's clock. */
+  readonly nowMs: number;
+  /** Nothing is to be taken for so long; 0: no limit. */
+  readonly limitedMs: number;
+  /** When the next delayed job is due, in milliseconds since the epoch; 0: none. */
+  readonly nextDueMs: number;
+  /** Jobs whose ledger is not reconciled. */
+  readonly refused: number;
+}
+
+export interface Completion {
+  readonly id: string;
+  readonly token: string;
+  /** JSON. */
+  readonly returnValue: string;
+  /** BullMQ's `removeOnComplete` as its stored form: `0` keeps nothing, `-1` all, else JSON. */
+  readonly keep: string;
+}
+
+export interface BullSource {
+  /** Makes the scripts known to Redis. */
+  load(): Promise<void>;
+  /** At most `most` jobs, locked with `token`, which must be new for each call. */
+  take(most: number, token: string): Promise<Take>;
+  /** For each job 0, BullMQ's negative code, or the text of an error. */
+  complete(jobs: readonly Completion[]): Promise<readonly (number | string)[]>;
+}
+
+export interface BullSourceOptions {
+  readonly connection: Redis;
+  readonly queue: string;
+  /** `bull:mail:` */
+  readonly keyPrefix: string;
+  readonly lockMs: number;
+  /** Minutes of BullMQ's metrics; none: they are not counted. */
+  readonly metricsPoints?: number;
+  /** BullMQ's own scripts are called. */
+  readonly isStock: boolean;
+}
+
+let isTested: boolean | undefined;
+
+/** Whether the installed BullMQ is the one that the scripts were compared with. */
+export function isTestedSource(): boolean {
+  isTested ??=
+    digestOf({ moveToActive: stockText('moveToActive'), moveToFinished: stockText('moveToFinished') }) ===
+    TESTED_DIGEST;
+  return isTested;
+}
+
+type TakeReply = [number, number, number, number, ...(string | string[])[]];
+
+export function createBullSource(options: BullSourceOptions): BullSource {
+  const { connection, queue, keyPrefix, lockMs, metricsPoints = '', isStock } = options;
+  const [wait, active] = [[`${keyPrefix}wait`], [`${keyPrefix}active`]];
+  const common = [keyPrefix, queue, sourcesKey()];
+  const stock = isStock ? 1 : 0;
+
+  return {
+    async load() {
+      await Promise.all([TAKE, FINISH].map(({ text }) => connection.script('LOAD', text)));
+    },
+
+    async take(most, token) {
+      const args = [...common, token, lockMs, most, REFUSED_WAIT_MS, stock];
+      const reply = (await runScript(connection, TAKE, wait, args)) as TakeReply;
+      const [nowMs, limitedMs, nextDueMs, refused] = reply;
+      return { jobs: takenIn(reply), nowMs, limitedMs, nextDueMs, refused };
+    },
+
+    async complete(jobs) {
+      const args = [...common, metricsPoints, stock, ...groupsOf(jobs)];
+      return (await runScript(connection, FINISH, active, args)) as (number | string)[];
+    },
+  };
+}
+
+/** Jobs side by side that are completed alike share what the script is told. */
+function groupsOf(jobs: readonly Completion[]): (string | number)[] {
+  const args: (string | number)[] = [];
+  let head = 0;
+  let last: Completion | undefined;
+  for (const job of jobs) {
+    const { id, token, returnValue, keep } = job;
+    if (last?.token !== token || last.returnValue !== returnValue || last.keep !== keep) {
+      head = args.length;
+      args.push(token, returnValue, keep, 0);
+    }
+    args[head + 3] = (args[head + 3] as number) + 1;
+    args.push(id);
+    last = job;
+  }
+  return args;
+}
+
+const FIRST_JOB = 4;
+
+function takenIn(reply: TakeReply): TakenRaw[] {
+  const jobs: TakenRaw[] = [];
+  for (let i = FIRST_JOB; i < reply.length; ) {
+    const [id, next] = [reply[i] as string, reply[i + 1] as string | string[]];
+    if (typeof next === 'string') {
+      jobs.push({ id, raw: freshJob(next, reply[i + 2] as string, reply[i + 3] as string, reply[i + 4] as string) });
+      i += 5;
+    } else {
+      jobs.push({ id, raw: fieldsOf(next) });
+      i += 2;
+    }
+  }
+  return jobs;
+}
+
+/** As most jobs are when they are taken for the first time. */
+function freshJob(name: string, data: string, opts: string, timestamp: string): RawJob {
+  return { name, data, opts, timestamp, delay: '0', priority: '0', ats: '1' };
+}
+
+function fieldsOf(list: readonly string[]): RawJob {
+  const fields: Record<string, string> = {};
+  for (let i = 0; i < list.length; i += 2) fields[list[i] as string] = list[i + 1] as string;
+  return fields;
+}

@@ -1,0 +1,162 @@
+-- Takes up to so many jobs of a queue at once, in the order and with the effects of BullMQ 6.7.0's moveToActive, one call
+-- of which takes one. What is the same for all of a call is done once: promoting delayed jobs (1,000 of them), the marker,
+-- moving ids between lists. The differential test compares every key with the original's.
+-- A queue with a rate limit or a concurrency of its own has its jobs taken by the original, one by one, and so has every
+-- queue where another BullMQ than the compared one is installed.
+--
+-- KEYS: wait. ARGV: key prefix `bull:mail:`, queue, key of the sources, token of the locks, their time in ms, most jobs,
+-- wait of a refused host in ms, 1 where the original is to be used.
+-- Returns {now in ms, limited for ms, when the next delayed job is due in ms or 0, refused, then for each job its id and
+-- its hash as a list; of one that is as it was added, without delay and priority, the id, name, data, opts and timestamp}.
+--
+-- Hard rules: an id is in `active` before anything can fail that concerns one job only; what fails then is found by the
+-- stalled check. A refused job is counted nowhere, and makes room for the next; after so many the host waits.
+
+local KEYS_TO_TAKE = { 'wait', 'active', 'prioritized', 'events', 'stalled', 'limiter', 'delayed', 'paused', 'meta', 'pc', 'marker' }
+local PROMOTED_AT_ONCE = 1000
+
+local call = redis.call
+local prefix, queue, sources, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local lock_ms, most, refused_wait_ms, is_original = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
+local wait, active, prioritized, events = prefix .. 'wait', prefix .. 'active', prefix .. 'prioritized', prefix .. 'events'
+local delayed = prefix .. 'delayed'
+local now = now_ms()
+local reply = { tonumber(now), 0, 0, 0 }
+local refused = 0
+
+-- What the original has taken goes out of `active` again, with its counts.
+local function untake(id, is_limited)
+  local job = prefix .. id
+  call('LREM', active, 1, id)
+  call('DEL', job .. ':lock')
+  call('HINCRBY', job, 'ats', -1)
+  if is_limited and call('HEXISTS', job, 'defa') == 0 and call('EXISTS', prefix .. 'limiter') == 1 then
+    call('DECR', prefix .. 'limiter')
+  end
+end
+
+local function take_by_original(is_limited)
+  local keys = {}
+  for i, name in ipairs(KEYS_TO_TAKE) do keys[i] = prefix .. name end
+  local opts = cmsgpack.pack({ token = token, lockDuration = tonumber(lock_ms) })
+  while #reply < 4 + 2 * most and refused < MOST_REFUSED do
+    local taken = moveToActive(keys, { prefix, now, opts })
+    local id = taken[2]
+    if type(id) ~= 'string' then
+      reply[2], reply[3] = taken[3], taken[4]
+      break
+    end
+    if may_run(sources, queue, id) then
+      reply[#reply + 1] = id
+      reply[#reply + 1] = taken[1]
+    else
+      refused = refused + 1
+      untake(id, is_limited)
+      put_off(prefix, id, now)
+    end
+  end
+end
+
+local function promote(is_paused)
+  local due = call('ZRANGEBYSCORE', delayed, 0, (tonumber(now) + 1) * 0x1000 - 1, 'LIMIT', 0, PROMOTED_AT_ONCE)
+  if #due == 0 then return end
+  call('ZREM', delayed, unpack(due))
+  for _, id in ipairs(due) do
+    local job = prefix .. id
+    local priority = tonumber(call('HGET', job, 'priority')) or 0
+    if priority == 0 then
+      call('LPUSH', wait, id)
+    else
+      local turn = call('INCR', prefix .. 'pc')
+      call('ZADD', prioritized, priority * 0x100000000 + turn % 0x100000000, id)
+    end
+    call('XADD', events, '*', 'event', 'waiting', 'jobId', id, 'prev', 'delayed')
+    call('HSET', job, 'delay', 0)
+  end
+  if not is_paused then call('ZADD', prefix .. 'marker', 0, '0') end
+end
+
+-- Ids that left their list go where they belong now. Older versions left marks in `wait` that begin with `0:`.
+local function admit(ids, step, taken)
+  local admitted = {}
+  for i = 1, #ids, step do
+    local id = ids[i]
+    if string.sub(id, 1, 2) == '0:' then
+      -- Of no use any more.
+    elseif may_run(sources, queue, id) then
+      admitted[#admitted + 1] = id
+      taken[#taken + 1] = id
+    else
+      refused = refused + 1
+      put_off(prefix, id, now)
+    end
+  end
+  if #admitted > 0 then call('LPUSH', active, unpack(admitted)) end
+end
+
+local function pop_ids()
+  local taken = {}
+  while #taken < most and refused < MOST_REFUSED do
+    local ids = call('RPOP', wait, most - #taken)
+    if not ids or #ids == 0 then break end
+    admit(ids, 1, taken)
+  end
+  while #taken < most and refused < MOST_REFUSED do
+    local ids = call('ZPOPMIN', prioritized, most - #taken)
+    if #ids == 0 then
+      call('DEL', prefix .. 'pc')
+      break
+    end
+    admit(ids, 2, taken)
+  end
+  return taken
+end
+
+local ADDED_FIELDS = 6
+
+-- Whether the hash is as it was added, without delay and priority. `added`: delay, priority, ats, name, data, opts, timestamp.
+-- Nobody gives other fields to a job from Kafka before it is taken.
+local function is_fresh(id, job, added)
+  return added[1] == '0' and added[2] == '0' and not added[3] and added[4] and added[5] and added[6] and added[7]
+    and (is_from_kafka(id) or call('HLEN', job) == ADDED_FIELDS)
+end
+
+-- Into the reply, from the hash as it is after this.
+local function begin(id)
+  local job = prefix .. id
+  call('SET', job .. ':lock', token, 'PX', lock_ms)
+  call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
+  local added = redis.pcall('HMGET', job, 'delay', 'priority', 'ats', 'name', 'data', 'opts', 'timestamp')
+  if added.err then return end
+  local at = #reply
+  reply[at + 1] = id
+  if is_fresh(id, job, added) then
+    call('HSET', job, 'processedOn', now, 'ats', 1)
+    reply[at + 2], reply[at + 3], reply[at + 4], reply[at + 5] = added[4], added[5], added[6], added[7]
+  else
+    call('HSET', job, 'processedOn', now)
+    call('HINCRBY', job, 'ats', 1)
+    reply[at + 2] = call('HGETALL', job)
+  end
+end
+
+local function take(is_paused)
+  -- Fails here, if at all, while every id still is where it was.
+  call('LLEN', active)
+  call('ZCARD', prioritized)
+  promote(is_paused)
+  if is_paused then return end
+  local taken = pop_ids()
+  for _, id in ipairs(taken) do begin(id) end
+  if #taken > 0 then call('ZADD', prefix .. 'marker', 0, '0') end
+  if #taken < most then
+    local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+    if first[2] then reply[3] = tonumber(first[2]) / 0x1000 end
+  end
+end
+
+local meta = call('HMGET', prefix .. 'meta', 'paused', 'concurrency', 'max')
+if is_original or meta[2] or meta[3] then take_by_original(meta[3]) else take(meta[1]) end
+if refused >= MOST_REFUSED then reply[2] = refused_wait_ms end
+reply[4] = refused
+return reply

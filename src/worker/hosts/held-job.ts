@@ -1,0 +1,104 @@
+/**
+ * A job that a host has taken, as Redis's hash tells it, and as the attempt sees it. What most jobs need is read at once, and
+ * the rest when it is asked for; BullMQ's `Job`, which knows how to fail, to be delayed and to be given back, is made for
+ * those that need it.
+ */
+import { type Job, type JobJson, raw2NextJobData } from 'bullmq';
+import { messageOf } from '../../errors.ts';
+import type { JobAbout } from '../../job/job.ts';
+import { aboutIn } from '../../job/options.ts';
+import type { TakenRaw } from '../../queue/bullmq/source.ts';
+import type { TakenJob } from '../attempt.ts';
+
+type MakeJob = (json: JobJson, id: string) => Job;
+type Options = Readonly<Record<string, unknown>>;
+
+export class HeldJob implements TakenJob {
+  readonly id: string;
+  readonly queue: string;
+  readonly token: string;
+  /** When it was taken, in milliseconds since the epoch, by Redis's clock. */
+  readonly processedOn: number;
+  readonly name: string;
+  /** Parsed JSON; undefined where it is none. */
+  readonly data: unknown;
+  /** Failed attempts. */
+  readonly attemptsMade: number;
+  /** How often a host took it. */
+  readonly attemptsStarted: number;
+  /** How often a host died that held it. */
+  readonly stalledCounter: number;
+  /** It failed while nobody ran it: BullMQ's own reason, or data that cannot be read. */
+  readonly deferredFailure: string | undefined;
+  readonly #raw: TakenRaw['raw'];
+  readonly #make: MakeJob;
+  #opts: Options | undefined;
+  #job: Job | undefined;
+
+  constructor({ id, raw }: TakenRaw, queue: string, token: string, processedOn: number, make: MakeJob) {
+    this.id = id;
+    this.queue = queue;
+    this.token = token;
+    this.processedOn = processedOn;
+    this.name = raw.name as string;
+    this.attemptsMade = Number(raw.atm ?? 0);
+    this.attemptsStarted = Number(raw.ats ?? 0);
+    this.stalledCounter = Number(raw.stc ?? 0);
+    this.deferredFailure = raw.defa;
+    this.#raw = raw;
+    this.#make = make;
+    try {
+      this.data = JSON.parse(raw.data || '{}');
+    } catch (error) {
+      this.deferredFailure ??= `the job's data is not JSON: ${messageOf(error)}`;
+      this.#raw = { ...raw, data: '{}' };
+    }
+  }
+
+  /** A run that took its host down has no outcome, and is an attempt all the same. */
+  get attempt(): number {
+    return this.attemptsMade + this.stalledCounter + 1;
+  }
+
+  get createdAt(): number {
+    return Number(this.#raw.timestamp);
+  }
+
+  get about(): JobAbout | undefined {
+    return aboutIn(this.opts);
+  }
+
+  /** As stored: names that BullMQ shortens are short. */
+  get opts(): Options {
+    this.#opts ??= optionsIn(this.#raw.opts);
+    return this.#opts;
+  }
+
+  /** It is made by a job scheduler, whose next job has to be made when it is taken. */
+  get isRepeated(): boolean {
+    return this.#raw.rjk !== undefined;
+  }
+
+  /** Always the same. */
+  get job(): Job {
+    if (this.#job === undefined) {
+      this.#job = this.#make(this.json, this.id);
+      this.#job.token = this.token;
+      this.#job.processedOn = this.processedOn;
+    }
+    return this.#job;
+  }
+
+  get json(): JobJson {
+    return raw2NextJobData([Object.entries(this.#raw).flat(), this.id, 0, 0])[0] as JobJson;
+  }
+}
+
+function optionsIn(text: string | undefined): Options {
+  try {
+    const value: unknown = JSON.parse(text || '{}');
+    return typeof value === 'object' && value !== null ? (value as Options) : {};
+  } catch {
+    return {};
+  }
+}
