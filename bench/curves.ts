@@ -85,7 +85,7 @@ function scriptOf(total: number, batch: number): Contestant {
 
 /** Half of the queues on the second Redis, if there is one; counted is the first, which gets its half as fast as the other. */
 function many(brokers: string, topic: string, bridges: number, second: string | undefined): Contestant {
-  const queues = second === undefined ? ['filled-0'] : ['filled-0', 'filled-1'];
+  const queues = second === undefined ? 1 : 2;
   return {
     start: ({ url }) =>
       node(['bench/contestants/bridges.ts', String(bridges)], {
@@ -93,11 +93,11 @@ function many(brokers: string, topic: string, bridges: number, second: string | 
         SLUICE_REDIS: JSON.stringify({ main: { url }, ...(second !== undefined && { second: { url: second } }) }),
         SLUICE_QUEUES: JSON.stringify(second === undefined ? {} : { 'filled-1': { redis: 'second' } }),
         SLUICE_KAFKA__GROUP_ID: topic,
-        SLUICE_TOPICS: JSON.stringify({ [topic]: { queues } }),
+        SLUICE_TOPICS: JSON.stringify({ [topic]: {} }),
         SLUICE_LOG__LEVEL: 'error',
       }),
     signal: 'SIGTERM',
-    count: async (redis) => queues.length * Number((await redis.get('bull:filled-0:id')) ?? 0),
+    count: async (redis) => queues * Number((await redis.get('bull:filled-0:id')) ?? 0),
   };
 }
 
