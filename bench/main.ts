@@ -47,6 +47,9 @@ const PARTS: Readonly<Record<string, Part>> = {
   sustained: sustained(Number(values.sustained ?? 1), Number(values.rate)),
 };
 
+// What runs ends with this process; a signal alone would leave it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 const names = asked();
 const unknown = names.filter((name) => PARTS[name] === undefined);
 if (unknown.length > 0) {

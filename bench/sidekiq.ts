@@ -35,7 +35,7 @@ export const sidekiq: Part = async ({ brokers, rounds, isQuick }) => {
 
 function contestants(brokers: string, topic: string, records: number): Record<string, Contestant> {
   const ruby = (how: string): Contestant => ({
-    start: ({ url }) => run('ruby', ['bench/contestants/push.rb', how, String(records)], { REDIS_URL: url }),
+    start: ({ url }) => run('ruby', ['bench/contestants/push.rb', how, String(2 * records)], { REDIS_URL: url }),
     count: waiting,
   });
   return {

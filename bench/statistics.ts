@@ -7,15 +7,17 @@ export interface Spread {
   readonly high: number;
 }
 
+/** Rounds without a number do not count; all of them together are NaN. */
 export function spreadOf(numbers: readonly number[]): Spread {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return { median: rounded(quantile(sorted, 0.5)), low: rounded(sorted[0] ?? 0), high: rounded(sorted.at(-1) ?? 0) };
+  const sorted = numbers.filter(Number.isFinite).sort((a, b) => a - b);
+  const [low = Number.NaN] = sorted;
+  return { median: rounded(quantile(sorted, 0.5)), low: rounded(low), high: rounded(sorted.at(-1) ?? Number.NaN) };
 }
 
 /** Of numbers in order, between the two that are nearest. */
 export function quantile(sorted: readonly number[], share: number): number {
   const at = (sorted.length - 1) * share;
-  const [below, above] = [sorted[Math.floor(at)] ?? 0, sorted[Math.ceil(at)] ?? 0];
+  const [below, above] = [sorted[Math.floor(at)] ?? Number.NaN, sorted[Math.ceil(at)] ?? Number.NaN];
   return below + (above - below) * (at - Math.floor(at));
 }
 

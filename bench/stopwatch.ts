@@ -24,7 +24,7 @@ export interface Course {
 /** All but the rate a job. */
 export interface Lap {
   readonly perSecond: number;
-  /** Processor time of the contestant's processes. */
+  /** Processor time of the contestant's processes; NaN when they ended before the watch was read. */
   readonly clientUsec: number;
   /** Processor time of Redis, the network included. */
   readonly redisUsec: number;
@@ -53,7 +53,7 @@ export async function timed(course: Course): Promise<Lap> {
   if (jobs <= 0) throw new Error(`no job in ${course.limitMs} ms; ${end.count} of ${course.total} before`);
   return {
     perSecond: (jobs * 1_000) / (end.at - start.at),
-    clientUsec: (end.clientUsec - start.clientUsec) / jobs,
+    clientUsec: end.clientUsec < start.clientUsec ? Number.NaN : (end.clientUsec - start.clientUsec) / jobs,
     redisUsec: (end.redisUsec - start.redisUsec) / jobs,
     scriptUsec: (end.scriptUsec - start.scriptUsec) / jobs,
     redisCalls: (end.calls - start.calls) / jobs,

@@ -33,7 +33,7 @@ function table(head: readonly string[], body: readonly (readonly string[])[]): s
 }
 
 function textOf(figure: Spread | number | undefined): string {
-  if (figure === undefined || (typeof figure !== 'number' && figure.median === null)) return '';
+  if (figure === undefined || (typeof figure !== 'number' && !Number.isFinite(figure.median))) return '';
   if (typeof figure === 'number') return figure.toLocaleString('en');
   const [median, low, high] = [figure.median, figure.low, figure.high].map((each) => each.toLocaleString('en'));
   return low === high ? `${median}` : `${median} (${low} to ${high})`;

@@ -63,6 +63,15 @@ export async function startKafka(dir: string): Promise<Started> {
   return runBroker(dir, broker, join(dir, 'kafka.log'));
 }
 
+/**
+ * A UUID in base64url; made here, because another JVM takes a second. Kafka's own do not begin with a dash either: to the
+ * tool that would be an option.
+ */
+export function newClusterId(): string {
+  const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+  return id.startsWith('-') ? newClusterId() : id;
+}
+
 /** `dir` holds Kafka's jars, `data` is the broker's own. */
 export async function formatBroker(dir: string, data: string): Promise<Broker> {
   await fetchJars(dir);
@@ -70,11 +79,8 @@ export async function formatBroker(dir: string, data: string): Promise<Broker> {
   mkdirSync(data, { recursive: true });
   const properties = join(data, 'server.properties');
   writeFileSync(properties, brokerProperties(join(data, 'log'), port, controllerPort));
-  // A cluster id is a UUID in base64url; made here, because another JVM takes a second.
-  const id = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
-  execFileSync(java(), [...javaOptions(dir), 'kafka.tools.StorageTool', 'format', '-t', id, '-c', properties], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const format = [...javaOptions(dir), 'kafka.tools.StorageTool', 'format', '-t', newClusterId(), '-c', properties];
+  execFileSync(java(), format, { stdio: ['ignore', 'ignore', 'pipe'] });
   return { port, properties };
 }
 

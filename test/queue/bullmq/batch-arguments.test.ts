@@ -1,0 +1,69 @@
+/** What the enqueue script is told once, and what of each job; contract.real.test.ts shows what Redis makes of it. */
+import { expect, it } from 'vitest';
+import type { Job } from '../../../src/job/job.ts';
+import { bullOptions } from '../../../src/job/options.ts';
+import { DEFAULT_BACKOFF } from '../../../src/job/place.ts';
+import { batchArguments } from '../../../src/queue/bullmq/batch-arguments.ts';
+
+const MAIL: Job = {
+  queue: 'mail',
+  name: 'a.Mail',
+  data: '{}',
+  attempts: 3,
+  backoff: DEFAULT_BACKOFF,
+  timestamp: 5,
+  delayMs: 0,
+  priority: 0,
+  about: { key: 'k' },
+};
+
+function argumentsOf(...jobs: Job[]) {
+  const batch = { jobs: jobs.map((job, i) => ({ offset: 100 + i, job })), last: 100 + jobs.length };
+  return batchArguments(batch, (queue) => `bull:${queue}:`);
+}
+
+/** Of one treatment: five arguments behind the queues and the number of treatments. */
+function treatment(args: readonly (string | number)[], queues: number, number: number) {
+  const from = 2 + 2 * queues + 5 * (number - 1);
+  return args.slice(from, from + 5);
+}
+
+it('tells once what jobs have in common, and the rest of each', () => {
+  const args = argumentsOf(MAIL, { ...MAIL, data: '{"a":1}', about: {}, timestamp: 6 });
+  expect(args.slice(0, 3)).toEqual([1, 'mail', 'bull:mail:']);
+  expect(args[3]).toBe(1);
+  expect(treatment(args, 1, 1)).toEqual([1, 'a.Mail', expect.any(String), 0, 0]);
+  expect(args.slice(9)).toEqual([100, 1, '{}', '{"key":"k"}', 5, 101, 1, '{"a":1}', '{}', 6]);
+});
+
+it('splits the options so that both parts are those of a direct job', () => {
+  for (const job of [
+    MAIL,
+    { ...MAIL, delayMs: 9, priority: 4 },
+    { ...MAIL, about: { key: '}"', headers: { a: '{}' } } },
+  ]) {
+    const args = argumentsOf(job);
+    const [, , head] = treatment(args, 1, 1);
+    expect(`${head}${args[12]}}`).toBe(JSON.stringify(bullOptions(job, true)));
+  }
+});
+
+it.each([
+  ['queue', { queue: 'other' }],
+  ['name', { name: 'a.Other' }],
+  ['attempts', { attempts: 4 }],
+  ['backoff', { backoff: { ...DEFAULT_BACKOFF, baseMs: 7 } }],
+  ['delay', { delayMs: 1 }],
+  ['priority', { priority: 1 }],
+])('a different %s is a treatment of its own, wherever it comes again', (_, change) => {
+  const other = { ...MAIL, ...change };
+  const args = argumentsOf(MAIL, other, MAIL, other);
+  const queues = args[0] as number;
+  expect(args[1 + 2 * queues]).toBe(2);
+  const jobs = args.slice(2 + 2 * queues + 10);
+  expect([jobs[1], jobs[6], jobs[11], jobs[16]]).toEqual([1, 2, 1, 2]);
+});
+
+it('is empty for a batch without jobs', () => {
+  expect(argumentsOf()).toEqual([0, 0]);
+});
