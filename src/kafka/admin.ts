@@ -27,17 +27,22 @@ export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TR
     }
   }
 
-  /** While a topic, anybody's, is made or deleted, brokers differ for a moment on which there are. */
-  async function agreed<T>(question: () => Promise<T>): Promise<T> {
+  async function again<T>(undecided: readonly string[], question: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
         return await question();
       } catch (error) {
-        if (errorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION' || tries === AGREEMENT_TRIES) throw error;
+        if (!undecided.includes(errorType(error)) || tries === AGREEMENT_TRIES) throw error;
         await systemClock.sleep(AGREEMENT_AGAIN_MS);
       }
     }
   }
+
+  /** While a topic, anybody's, is made or deleted, brokers differ for a moment on which there are. */
+  const agreed = <T>(question: () => Promise<T>) => again(['UNKNOWN_TOPIC_OR_PARTITION'], question);
+
+  /** The leader of a new partition may not know for a moment that it is. */
+  const led = <T>(question: () => Promise<T>) => again(['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE'], question);
 
   return {
     start: () => ask('connecting', async () => undefined),
@@ -70,7 +75,7 @@ export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TR
       ask('asking for the ends of topics', async () => {
         const bounds = new Map<string, Bounds>();
         const answers = await Promise.all(
-          topics.map(async (topic) => ({ topic, ends: await admin.fetchTopicOffsets(topic) })),
+          topics.map(async (topic) => ({ topic, ends: await led(() => admin.fetchTopicOffsets(topic)) })),
         );
         for (const { topic, ends } of answers) {
           for (const { partition, low, high } of ends) {
@@ -82,7 +87,7 @@ export function createKafkaAdmin(config: KafkaConfig, log: Log, tries = USUAL_TR
 
     offsetsAt: (topic, time) =>
       ask('asking for offsets by time', async () => {
-        const answer = await admin.fetchTopicOffsetsByTimestamp(topic, time);
+        const answer = await led(() => admin.fetchTopicOffsetsByTimestamp(topic, time));
         return new Map(answer.map(({ partition, offset }) => [partitionKey({ topic, partition }), Number(offset)]));
       }),
 
