@@ -165,6 +165,23 @@ describe('a job from Kafka', () => {
     expect(await redis.keys('work:*')).toEqual([]);
   });
 
+  it('is run though its topic was set back to be settled when enqueued, and to wait again after that', async () => {
+    await enqueue([jobAt(0), jobAt(1), jobAt(2)]);
+    await reconcile();
+    const untracked = createSidekiqSink({ name: 'test', redis, dialect: '7', isTracked: false, now: Date.now });
+    const back = (await untracked.claim(LEDGER, 0)) as Claim;
+    if (!back.isReconciled) await untracked.reconcile(back, [{ start: 0, end: 3 }]);
+    expect(await untracked.count(back, 2, 0, 10)).toMatchObject({ end: 3, blocks: [] });
+    expect(await untracked.list(back, 2, 0, 10)).toMatchObject({ end: 3, unsettled: [] });
+    claim = (await sink.claim(LEDGER, 0)) as Claim;
+    expect(claim.isReconciled).toBe(true);
+    const ran: unknown[] = [];
+    await work(([n]) => void ran.push(n));
+    await vi.waitFor(async () => expect(await redis.llen('queue:default')).toBe(0), SOON);
+    await vi.waitFor(() => expect(ran.sort()).toEqual([0, 1, 2]), SOON);
+    await vi.waitFor(async () => expect(await unsettled()).toEqual([]), SOON);
+  });
+
   it('is run whatever lies under the keys of its ledger', async () => {
     await enqueue([jobAt(0)]);
     await reconcile();

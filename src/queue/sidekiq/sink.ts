@@ -13,7 +13,7 @@ import { ledgerKey } from '../../redis/keys.ts';
 import { ALLOW_OOM, lua, type Script, script } from '../../redis/script.ts';
 import { createLedger, idPrefix, LEDGER } from '../ledger.ts';
 import { fenced, refusal } from '../ledger-replies.ts';
-import type { Batch, Claim, Range, SidekiqSink } from '../sink.ts';
+import type { Batch, Claim, Ledger, SidekiqSink } from '../sink.ts';
 import { deadJobReport } from './dead-job.ts';
 
 const ENQUEUE = script(LEDGER, lua('enqueue-sidekiq'));
@@ -25,7 +25,6 @@ const FORGET_MOVED = script(LEDGER, lua('forget-moved-sidekiq'));
 const BURY = script(LEDGER, lua('bury-sidekiq'));
 
 const DEAD_A_LOOK = 200;
-const EVERYTHING: readonly Range[] = [{ start: 0, end: Number.MAX_SAFE_INTEGER }];
 
 export interface SidekiqSinkOptions {
   /** The configured name of the Redis. */
@@ -40,7 +39,8 @@ export interface SidekiqSinkOptions {
 }
 
 export function createSidekiqSink({ name, redis, dialect, isTracked, now }: SidekiqSinkOptions): SidekiqSink {
-  const { claim, count, list, run, ask, reconcile } = createLedger(name, redis);
+  const { claim, run, ask, reconcile, ...ledger } = createLedger(name, redis);
+  const { count, list } = isTracked ? ledger : waitingForNothing(ledger);
 
   /** A script that answers whether it did something. */
   async function attempt(what: Script, claim: Claim, expected: number, ...about: (string | number)[]) {
@@ -50,14 +50,9 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
 
   return {
     isTracked,
+    claim,
     count,
     list,
-
-    /** Where nothing is waited for, what was waited for under another setting is let go with each claim. */
-    async claim(ledger, generation) {
-      const found = await claim(ledger, generation);
-      return isTracked || 'status' in found ? found : { ...found, isReconciled: false };
-    },
 
     async enqueue(claim, expected, batch) {
       const args = [batch.last, isTracked ? 1 : 0, ...batchArguments(batch, now(), dialect)];
@@ -68,7 +63,7 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
       return { status, enqueued, usedBytes, created, existed, depth };
     },
 
-    reconcile: (of, finished) => reconcile(RECONCILE, of, [idPrefix(of), ''], isTracked ? finished : EVERYTHING),
+    reconcile: (of, finished) => reconcile(RECONCILE, of, [idPrefix(of), ''], isTracked ? finished : []),
 
     async inspect(claim, expected, from, budget) {
       const listed = await list(claim, expected, from, budget);
@@ -111,6 +106,23 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
       for (const queue of queues) pipeline.llen(`queue:${queue}`);
       const replies = (await pipeline.exec()) ?? [];
       return new Map(queues.map((queue, i) => [queue, Number(replies[i]?.[1] ?? 0)]));
+    },
+  };
+}
+
+/**
+ * Where a record is finished by being enqueued, nothing is unsettled to the bridge. Entries that were made under another
+ * setting stay in the ledger: to the hosts, a job without one is finished, and these are not.
+ */
+function waitingForNothing({ count, list }: Pick<Ledger, 'count' | 'list'>): Pick<Ledger, 'count' | 'list'> {
+  return {
+    async count(...about) {
+      const counted = await count(...about);
+      return counted.status === 'ok' ? { ...counted, blocks: [], changed: [] } : counted;
+    },
+    async list(...about) {
+      const listed = await list(...about);
+      return listed.status === 'ok' ? { ...listed, unsettled: [] } : listed;
     },
   };
 }
