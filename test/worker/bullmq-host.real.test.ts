@@ -327,7 +327,13 @@ describe('the BullMQ host', () => {
     expect(opened).toBe(1);
   });
 
-  it('leaves a job to others whose lock had run out before it was run', async () => {
+  it.each([
+    ['right', 0],
+    ['an hour ahead', 3_600_000],
+    ['an hour behind', -3_600_000],
+  ])('leaves a job to others whose lock had run out before it was run, by a clock that is %s', async (_, aheadMs) => {
+    const real = Date.now;
+    vi.spyOn(Date, 'now').mockImplementation(() => real() + aheadMs);
     const { seen, run } = held(Promise.resolve());
     await queue.pause();
     const id = await under.add(TYPE, {});
@@ -344,6 +350,7 @@ describe('the BullMQ host', () => {
     expect(told.mock.calls[0]?.[0]).toMatchObject({ reason: expect.stringContaining('its lock had run out') });
     expect(seen.started).toBe(0);
     expect((await under.see(id))?.state).toBe('active');
+    vi.restoreAllMocks();
   });
 
   it('records a success once Redis takes writes again, and runs the job no second time', async () => {

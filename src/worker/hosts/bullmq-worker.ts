@@ -131,12 +131,14 @@ export class LaneWorker extends Worker {
     const reasons = this.#reasons;
     this.#tokens += 1;
     const token = `${this.id}:${this.#tokens}`;
+    const askedAt = Date.now();
     this.#places += room;
     this.#takesUnderWay += 1;
     try {
       const take = await this.#lanes.source.take(room, token);
       this.#places -= room - take.jobs.length;
-      for (const each of take.jobs) this.#begin(new HeldJob(each, this.name, token, take.nowMs, this.#make));
+      const taking = { queue: this.name, token, nowMs: take.nowMs, askedAt };
+      for (const each of take.jobs) this.#begin(new HeldJob(each, taking, this.#make));
       this.#heed(take, room, reasons);
     } catch (error) {
       this.#places -= room;

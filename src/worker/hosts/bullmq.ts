@@ -93,7 +93,7 @@ export function createBullHost(options: BullHostOptions): Host {
   }
 
   async function runAbortable(held: HeldJob, around: Around = (run) => run()): Promise<Outcome> {
-    if (clock.now() - held.processedOn > LOCK_MS) await requireOwn(held, LOCK_MS);
+    if (clock.now() - held.askedAt > LOCK_MS) await requireOwn(held, LOCK_MS);
     const own = new AbortController();
     running.set(held.id, own);
     try {

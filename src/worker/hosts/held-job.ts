@@ -13,12 +13,23 @@ import type { TakenJob } from '../attempt.ts';
 type MakeJob = (json: JobJson, id: string) => Job;
 type Options = Readonly<Record<string, unknown>>;
 
+/** What jobs that are taken in one call have in common. Times are milliseconds since the epoch. */
+export interface Taking {
+  readonly queue: string;
+  readonly token: string;
+  /** By Redis's clock. */
+  readonly nowMs: number;
+  /** When it was called, by the host's clock. */
+  readonly askedAt: number;
+}
+
 export class HeldJob implements TakenJob {
   readonly id: string;
   readonly queue: string;
   readonly token: string;
-  /** When it was taken, in milliseconds since the epoch, by Redis's clock. */
-  readonly processedOn: number;
+  readonly #processedOn: number;
+  /** Since when it may be held, in milliseconds since the epoch, by the host's clock: it was asked for then. */
+  readonly askedAt: number;
   readonly name: string;
   /** Parsed JSON; undefined where it is none. */
   readonly data: unknown;
@@ -35,11 +46,12 @@ export class HeldJob implements TakenJob {
   #opts: Options | undefined;
   #job: Job | undefined;
 
-  constructor({ id, raw }: TakenRaw, queue: string, token: string, processedOn: number, make: MakeJob) {
+  constructor({ id, raw }: TakenRaw, { queue, token, nowMs, askedAt }: Taking, make: MakeJob) {
     this.id = id;
     this.queue = queue;
     this.token = token;
-    this.processedOn = processedOn;
+    this.#processedOn = nowMs;
+    this.askedAt = askedAt;
     this.name = raw.name as string;
     this.attemptsMade = Number(raw.atm ?? 0);
     this.attemptsStarted = Number(raw.ats ?? 0);
@@ -84,7 +96,7 @@ export class HeldJob implements TakenJob {
     if (this.#job === undefined) {
       this.#job = this.#make(this.json, this.id);
       this.#job.token = this.token;
-      this.#job.processedOn = this.processedOn;
+      this.#job.processedOn = this.#processedOn;
     }
     return this.#job;
   }
