@@ -232,11 +232,9 @@ export class Holdings {
     for (const each of this.all) {
       if (!each.isReady || each.shards.some(({ sink }) => sink.isTracked)) continue;
       if ((await orders?.read(each)) === undefined || !each.isReady) continue;
-      each.state = 'halted';
-      each.haltReason = 'a replay was ordered';
-      each.isFlowing = false;
+      // Nobody needs to be told to decide.
       each.isHaltTold = true;
-      this.#tellHalted(each);
+      this.#halt(each, 'a replay was ordered');
       onChange();
     }
   }

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { groupMark, jobIdPrefix } from '../job/identity.ts';
-import { type Redis, redisError } from '../redis/connection.ts';
+import { askRedis, type Redis } from '../redis/connection.ts';
 import { ledgerKey } from '../redis/keys.ts';
 import { ALLOW_OOM, lua, runScript, type Script, script } from '../redis/script.ts';
 import { CHUNK, type CountReply, counted, fenced, type ListReply, listed, rangesFrom } from './ledger-replies.ts';
@@ -38,13 +38,7 @@ export interface LedgerClient extends Ledger {
 
 /** `name`: of the Redis, in errors. */
 export function createLedger(name: string, redis: Redis): LedgerClient {
-  async function ask<T>(question: () => Promise<T>): Promise<T> {
-    try {
-      return await question();
-    } catch (error) {
-      throw redisError(name, error);
-    }
-  }
+  const ask = <T>(question: () => Promise<T>) => askRedis(name, question);
 
   function run<T extends unknown[]>(what: Script, claim: Claim, expected: number, ...rest: (string | number)[]) {
     const args = [claim.token, claim.incarnation, expected, ...rest];

@@ -1,6 +1,6 @@
 /** All that a bridge does to one Redis, over one connection. */
 import type { Dialect } from '../job/sidekiq-job.ts';
-import { disconnect, type Redis, redisError } from '../redis/connection.ts';
+import { askRedis, disconnect, type Redis } from '../redis/connection.ts';
 import { createBullSink } from './bullmq/sink.ts';
 import { parseInfo } from './info.ts';
 import { createCensus } from './sidekiq/census.ts';
@@ -31,15 +31,7 @@ export function createSinks({ name, redis, prefix, adder, dialect, now }: SinksO
       acknowledged: createSidekiqSink({ ...sidekiq, isTracked: true }),
     },
     census: createCensus(name, redis),
-
-    async memory() {
-      try {
-        return parseInfo(await redis.info());
-      } catch (error) {
-        throw redisError(name, error);
-      }
-    },
-
+    memory: () => askRedis(name, async () => parseInfo(await redis.info())),
     close: () => disconnect(redis),
   };
 }

@@ -96,6 +96,15 @@ export async function disconnect(redis: Redis): Promise<void> {
   redis.disconnect();
 }
 
+/** Asks Redis; its errors become ours, see `redisError`. */
+export async function askRedis<T>(name: string, question: () => Promise<T>): Promise<T> {
+  try {
+    return await question();
+  } catch (error) {
+    throw redisError(name, error);
+  }
+}
+
 /** What the client says of a command without a connection speaks of its streams and options. */
 const NOT_CONNECTED = /^Stream isn't writeable/;
 

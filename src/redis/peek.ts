@@ -1,5 +1,5 @@
 /** Reads a partition's ledger without claiming it, for commands. Rejects UNREACHABLE or REDIS_REFUSES. */
-import { type Redis, redisError } from './connection.ts';
+import { askRedis, type Redis } from './connection.ts';
 import { type LedgerName, ledgerKey } from './keys.ts';
 import { lua, runScript, script } from './script.ts';
 
@@ -19,17 +19,7 @@ export interface LedgerView {
 
 /** `name`: the configured one of the Redis. */
 export async function peekLedger(redis: Redis, name: string, ledger: LedgerName): Promise<LedgerView> {
-  try {
-    const reply = await runScript(redis, PEEK, [ledgerKey(ledger)], []);
-    const [status, enqueued, generation, unsettled, lowestUnsettled] = reply as [
-      string,
-      number,
-      number,
-      number,
-      number,
-    ];
-    return { isCorrupt: status !== 'ok', enqueued, generation, unsettled, lowestUnsettled };
-  } catch (error) {
-    throw redisError(name, error);
-  }
+  const reply = await askRedis(name, () => runScript(redis, PEEK, [ledgerKey(ledger)], []));
+  const [status, enqueued, generation, unsettled, lowestUnsettled] = reply as [string, number, number, number, number];
+  return { isCorrupt: status !== 'ok', enqueued, generation, unsettled, lowestUnsettled };
 }

@@ -6,7 +6,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { decodeMetadata } from '../../src/bridge/metadata.ts';
 import { silentLog } from '../../src/log.ts';
 import { readLosses } from '../../src/presence/losses.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
@@ -72,18 +71,6 @@ async function runUntil(least: number): Promise<void> {
   await vi.waitFor(() => expect(runs().length).toBeGreaterThan(least), PATIENCE);
 }
 
-/** What Kafka holds as finished, below the committed offsets and in their metadata. */
-async function recorded(): Promise<Set<string>> {
-  const finished = new Set<string>();
-  for (const [partition, { offset, metadata }] of await topic.committed()) {
-    const known = decodeMetadata(offset, metadata);
-    const ranges = [{ start: 0, end: offset }, ...(typeof known === 'object' ? known.finished : [])];
-    for (const { start, end } of ranges)
-      for (let each = start; each < end; each++) finished.add(`${partition.split('/')[1]}/${each}`);
-  }
-  return finished;
-}
-
 /** Waits for the end, then compares the worker's own record with what was recorded before the loss. */
 async function expectNothingRecordedToRunAgain(before: ReadonlySet<string>, lostAt: number, count: number) {
   await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
@@ -100,8 +87,8 @@ it('FLUSHALL with 100,000 jobs waiting and 50 running', { timeout: 240_000 }, as
   env = { ...env, TEST_TAKES_MS: '5' };
   await enqueue(FLUSHED_RECORDS);
   await runUntil(3_000);
-  await vi.waitFor(async () => expect((await recorded()).size).toBeGreaterThan(0), PATIENCE);
-  const before = await recorded();
+  await vi.waitFor(async () => expect((await topic.finished()).size).toBeGreaterThan(0), PATIENCE);
+  const before = await topic.finished();
   const lostAt = Date.now();
   await reader.flushall();
   const { reruns } = await expectNothingRecordedToRunAgain(before, lostAt, FLUSHED_RECORDS);
@@ -124,7 +111,7 @@ it('a snapshot from before half of the jobs were done', { timeout: 120_000 }, as
   await enqueue(RECORDS);
   await reader.save();
   await runUntil(RECORDS / 2);
-  const before = await recorded();
+  const before = await topic.finished();
   const lostAt = Date.now();
   await redis.kill();
   await redis.restart();
@@ -142,7 +129,7 @@ it('a replica that takes over without the last jobs and without knowing what was
   await onReplica.replicaof('NO', 'ONE');
   await topic.producer.sendMany(views(RECORDS / 2, RECORDS / 2));
   await runUntil(RECORDS / 3);
-  const before = await recorded();
+  const before = await topic.finished();
   const lostAt = Date.now();
   await redis.kill();
   await onReplica.config('SET', 'port', String(redis.port));
@@ -154,7 +141,7 @@ it('a replica that takes over without the last jobs and without knowing what was
 it('everything killed at once, and Redis started empty', { timeout: 120_000 }, async () => {
   await enqueue(RECORDS);
   await runUntil(RECORDS / 3);
-  const before = await recorded();
+  const before = await topic.finished();
   const lostAt = Date.now();
   await Promise.all([bridge.kill('SIGKILL'), work.kill('SIGKILL'), redis.kill()]);
   await redis.restart();

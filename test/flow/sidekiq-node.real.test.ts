@@ -6,7 +6,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { decodeMetadata } from '../../src/bridge/metadata.ts';
 import type { RecordProducer } from '../../src/kafka/consumer.ts';
 import { createRecordProducer } from '../../src/kafka/record-producer.ts';
 import { silentLog } from '../../src/log.ts';
@@ -81,18 +80,6 @@ async function runHalf(): Promise<void> {
   await vi.waitFor(() => expect(runs().length).toBeGreaterThan(RECORDS / 2), PATIENCE);
 }
 
-/** What Kafka holds as finished, below the committed offsets and in their metadata. */
-async function recorded(): Promise<Set<string>> {
-  const finished = new Set<string>();
-  for (const [partition, { offset, metadata }] of await topic.committed()) {
-    const known = decodeMetadata(offset, metadata);
-    const ranges = [{ start: 0, end: offset }, ...(typeof known === 'object' ? known.finished : [])];
-    for (const { start, end } of ranges)
-      for (let each = start; each < end; each++) finished.add(`${partition.split('/')[1]}/${each}`);
-  }
-  return finished;
-}
-
 async function expectAllDone(): Promise<void> {
   await vi.waitFor(async () => expect(await topic.lag()).toBe(0), PATIENCE);
   expect(new Set(runs().map(({ number }) => number)).size).toBe(RECORDS);
@@ -107,7 +94,7 @@ function expectNoneAgain(before: ReadonlySet<string>, lostAt: number): void {
 
 it('FLUSHALL while half of it is done', { timeout: 120_000 }, async () => {
   await runHalf();
-  const before = await recorded();
+  const before = await topic.finished();
   const lostAt = Date.now();
   await reader.flushall();
   await expectAllDone();
@@ -117,7 +104,7 @@ it('FLUSHALL while half of it is done', { timeout: 120_000 }, async () => {
 it('a snapshot from before anything was done', { timeout: 120_000 }, async () => {
   await reader.save();
   await runHalf();
-  const before = await recorded();
+  const before = await topic.finished();
   const lostAt = Date.now();
   await redis.kill();
   await redis.restart();

@@ -1,5 +1,6 @@
 /** Topics of a test's own, and an independent reader of them. */
 import { randomUUID } from 'node:crypto';
+import { decodeMetadata } from '../../src/bridge/metadata.ts';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
 import { type KafkaConfig, kafkaConfig } from '../../src/kafka/config.ts';
 import { silentLog } from '../../src/log.ts';
@@ -17,6 +18,8 @@ export interface TestTopic {
   /** Records that are not committed. */
   lag(): Promise<number>;
   committed(): Promise<ReadonlyMap<string, { offset: number; metadata: string }>>;
+  /** What Kafka holds as finished, below the committed offsets and in their metadata, as `partition/offset`. */
+  finished(): Promise<Set<string>>;
   stop(): Promise<void>;
 }
 
@@ -42,6 +45,16 @@ export async function makeTopic(partitions = 3): Promise<TestTopic> {
       return [...bounds].reduce((sum, [key, { low, high }]) => sum + high - (committed.get(key)?.offset ?? low), 0);
     },
     committed: () => admin.committed(groupId, [topic]),
+    async finished() {
+      const finished = new Set<string>();
+      for (const [partition, { offset, metadata }] of await admin.committed(groupId, [topic])) {
+        const known = decodeMetadata(offset, metadata);
+        const ranges = [{ start: 0, end: offset }, ...(typeof known === 'object' ? known.finished : [])];
+        for (const { start, end } of ranges)
+          for (let each = start; each < end; each++) finished.add(`${partition.split('/')[1]}/${each}`);
+      }
+      return finished;
+    },
     async stop() {
       await producer.close();
       await admin.stop(1_000);

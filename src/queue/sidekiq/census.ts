@@ -6,7 +6,7 @@
  */
 import { messageOf } from '../../errors.ts';
 import { trackedSourceIn } from '../../job/sidekiq-job.ts';
-import { type Redis, redisError } from '../../redis/connection.ts';
+import { askRedis, type Redis } from '../../redis/connection.ts';
 import { REPORTER_SILENT_S, SIDEKIQ_PRIVATE_LISTS, SIDEKIQ_REPORTERS } from '../../redis/keys.ts';
 import { isHostOfSluice } from './process.ts';
 
@@ -36,13 +36,7 @@ export interface SidekiqCensus {
 
 /** `name`: of the Redis, in errors. */
 export function createCensus(name: string, redis: Redis): SidekiqCensus {
-  async function ask<T>(question: () => Promise<T>): Promise<T> {
-    try {
-      return await question();
-    } catch (error) {
-      throw redisError(name, error);
-    }
-  }
+  const ask = <T>(question: () => Promise<T>) => askRedis(name, question);
 
   async function orNone<T>(none: T, question: () => Promise<T>): Promise<T> {
     try {
