@@ -7,9 +7,11 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.exit(3);
 }
 const { existsSync } = await import('node:fs');
+const { enableCompileCache, registerHooks } = await import('node:module');
+// Half of a start is compiling what did not change since the last one. Where nothing can be kept, nothing happens.
+enableCompileCache();
 const source = new URL('../src/cli/main.ts', import.meta.url);
 if (existsSync(source)) {
-  const { registerHooks } = await import('node:module');
   registerHooks({
     resolve: (specifier, context, next) =>
       next(specifier, { ...context, conditions: [...context.conditions, 'sluice-source'] }),
