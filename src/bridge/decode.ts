@@ -2,6 +2,7 @@
  * Stage 2: from a record's bytes to an event, or to the reason why it is none. Nothing is thrown: a bad record is
  * an expected outcome, and its neighbours flow on.
  */
+import { isUtf8 } from 'node:buffer';
 import { isSluiceError, messageOf } from '../errors.ts';
 import type { Event } from '../job/job.ts';
 import { firstTimestampOf, HISTORY, historyIn, NO_HISTORY } from '../job/letter.ts';
@@ -98,16 +99,14 @@ const json: Decode = (value, record, topic, schemas) => {
   return { event: { ...bare(type, text, record), payload }, drift: 0 };
 };
 
-/** Bytes that are no UTF-8 would come out as others than went in. */
-const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true });
-
 const sidekiq: Decode = (value, record) => {
-  const text = STRICT_UTF8.decode(value);
-  const job = parseSidekiqJob(text);
+  // They would come out as others than went in.
+  if (!isUtf8(value)) throw new TypeError('the bytes are no UTF-8');
+  const job = parseSidekiqJob(value);
   const type = job.wrapped ?? job.class;
   const event: Event = {
     type,
-    json: text,
+    json: job.text,
     key: keyOf(record),
     headers: record.headers,
     queue: job.queue,

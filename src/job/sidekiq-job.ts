@@ -8,20 +8,14 @@ import { createHash } from 'node:crypto';
 import { messageOf, SluiceError } from '../errors.ts';
 import { placeIn } from './identity.ts';
 import type { JobAbout } from './job.ts';
-import { labelOf, type Members, objectText } from './json-members.ts';
+import { labelOf, type Members } from './json-members.ts';
+import { scanObject } from './json-scanner.ts';
 
 /** How times are written: by Sidekiq 6 and 7 in seconds with a fraction, by Sidekiq 8 in whole milliseconds. */
 export const DIALECTS = ['7', '8'] as const;
 export type Dialect = (typeof DIALECTS)[number];
 
 export const DEFAULT_SIDEKIQ_QUEUE = 'default';
-/**
- * May be what Ruby's JSON does not read, or reads and cannot write again, as a retry has to. With an exponent of two digits,
- * a number needs more than 200 others to be beyond a Float. A number ends before a sign or a blank: a jid looks like
- * one often enough, and ends before a quote.
- */
-const SURROGATE = /\\u[dD][89a-fA-F]/;
-const HUGE = /\d(?:[eE]\+?\d{3,}[\s,\]}]|\d{199})/;
 /** What Ruby's JSON reads. */
 export const DEEPEST = 100;
 export const RUBY_CLASS = /^(::)?[A-Z]\w*(::[A-Z]\w*)*$/;
@@ -46,27 +40,63 @@ export interface SidekiqJob {
   readonly atMs: number | undefined;
   /** In milliseconds since the epoch. */
   readonly createdAtMs: number | undefined;
-  /** Every field as it is written. */
+  /** As it is written, and so is every field. */
+  readonly text: string;
   readonly members: Members;
 }
 
-/** Throws INVALID_MESSAGE with the rule that the text breaks. */
-export function parseSidekiqJob(text: string): SidekiqJob {
-  const value = parse(text);
-  const { members, depth } = objectText(text);
+/** `bytes` must be UTF-8. Throws INVALID_MESSAGE with the rule that the text breaks. */
+export function parseSidekiqJob(bytes: Buffer): SidekiqJob {
+  const scanned = scanObject(bytes);
+  if (scanned === undefined) throw noJob(bytes.toString());
+  const { text, members, depth, isSuspect } = scanned;
   if (depth > DEEPEST) throw broken(`is nested ${depth} deep; Ruby reads ${DEEPEST} at most`);
-  for (const { field, rule } of FIELD_RULES) check(field, value[field], rule);
-  // Asked one by one: most texts hold no escape, and are searched for one faster than by an expression.
-  if ((text.includes('\\u') && SURROGATE.test(text)) || HUGE.test(text)) JSON.parse(text, checkReadable);
+  const value = checkedFields(members);
+  if (isSuspect) JSON.parse(text, checkReadable);
   return {
     class: value.class as string,
     wrapped: value.wrapped as string | undefined,
-    queue: (value.queue as string | null) ?? undefined,
-    jid: (value.jid as string | null) ?? undefined,
+    queue: value.queue as string | undefined,
+    jid: value.jid as string | undefined,
     atMs: millisecondsOf(value.at),
     createdAtMs: millisecondsOf(value.created_at),
+    text,
     members,
   };
+}
+
+/** The fields that there are rules for, without those that are null. */
+function checkedFields(members: Members): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const field of NEEDED) {
+    if ((members.get(field) ?? 'null') === 'null') throw missing(field);
+  }
+  for (const [name, text] of members) {
+    const rule = RULES.get(name);
+    if (rule === undefined || text === 'null') continue;
+    const value = shallowValue(text);
+    if (!rule.isAllowed(value)) throw notAllowed(name, value, rule);
+    fields[name] = value;
+  }
+  return fields;
+}
+
+/** Of a list or an object, only that it is one. */
+function shallowValue(text: string): unknown {
+  switch (text.charAt(0)) {
+    case '[':
+      return [];
+    case '{':
+      return {};
+    case '"':
+      return text.includes('\\') ? JSON.parse(text) : text.slice(1, -1);
+    case 't':
+      return true;
+    case 'f':
+      return false;
+    default:
+      return Number(text);
+  }
 }
 
 /**
@@ -113,11 +143,11 @@ function stampedValue(name: string, value: string, { jid, queue, createdAtMs, di
     case 'retry':
       return value === 'null' ? 'true' : value;
     case 'jid':
-      return JSON.stringify(jid);
+      return value === 'null' ? JSON.stringify(jid) : value;
     case 'queue':
-      return JSON.stringify(queue);
+      return labelOf(queue).slice(0, -1);
     case 'created_at':
-      return timeText(createdAtMs, dialect);
+      return isTimeOf(dialect, value) ? value : timeText(createdAtMs, dialect);
     case 'failed_at':
     case 'retried_at':
       return restamped(value, dialect);
@@ -167,14 +197,28 @@ export function timeText(ms: number, dialect: Dialect): string {
   return dialect === '8' ? String(Math.round(ms)) : (ms / 1000).toFixed(6);
 }
 
+/** Whether a time is written as the dialect writes it. */
+function isTimeOf(dialect: Dialect, value: string): boolean {
+  return (dialect === '8' ? MILLISECONDS : SECONDS).test(value);
+}
+const SECONDS = /^\d{1,10}\.\d{1,9}$/;
+const MILLISECONDS = /^\d{12,14}$/;
+
 /** Reads a time of either dialect. */
 export function millisecondsOf(time: unknown): number | undefined {
   if (typeof time !== 'number') return undefined;
   return time < LATEST_SECONDS ? time * 1000 : time;
 }
 
+/** Written by hand: of most jobs there are two members to tell. */
 function aboutText({ source, from, key, id, headers }: SidekiqAbout): string {
-  return JSON.stringify({ source, from, key, id, headers });
+  let text = '';
+  if (source !== undefined) text += `,"source":${JSON.stringify(source)}`;
+  if (from !== undefined) text += `,"from":${JSON.stringify(from)}`;
+  if (key !== undefined) text += `,"key":${JSON.stringify(key)}`;
+  if (id !== undefined) text += `,"id":${JSON.stringify(id)}`;
+  if (headers !== undefined) text += `,"headers":${JSON.stringify(headers)}`;
+  return `{${text.slice(1)}}`;
 }
 
 function restamped(value: string, dialect: Dialect): string {
@@ -182,17 +226,13 @@ function restamped(value: string, dialect: Dialect): string {
   return ms === undefined ? value : timeText(ms, dialect);
 }
 
-function parse(text: string): Record<string, unknown> {
-  let value: unknown;
+/** Why the text is no object. */
+function noJob(text: string): SluiceError {
   try {
-    value = JSON.parse(text);
+    return broken(`is ${kindOf(JSON.parse(text))}; allowed: an object with "class" and "args"`);
   } catch (error) {
-    throw broken(`is not JSON: ${messageOf(error)}`);
+    return broken(`is not JSON: ${messageOf(error)}`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw broken(`is ${kindOf(value)}; allowed: an object with "class" and "args"`);
-  }
-  return value as Record<string, unknown>;
 }
 
 /** A reviver, that answers the value as it is. Ruby's integers have no bounds. */
@@ -206,7 +246,6 @@ function checkReadable(name: string, value: unknown, context?: { readonly source
 
 interface Rule {
   readonly allowed: string;
-  readonly isNeeded?: true;
   readonly isAllowed: (value: unknown) => boolean;
 }
 
@@ -216,9 +255,9 @@ const time: Rule = {
 };
 const text: Rule = { allowed: 'a text', isAllowed: isText };
 
-const RULES: Readonly<Record<string, Rule>> = {
-  class: { allowed: "a class's name", isNeeded: true, isAllowed: isText },
-  args: { allowed: 'a list', isNeeded: true, isAllowed: Array.isArray },
+const FIELD_RULES: Readonly<Record<string, Rule>> = {
+  class: { allowed: "a class's name", isAllowed: isText },
+  args: { allowed: 'a list', isAllowed: Array.isArray },
   jid: text,
   wrapped: text,
   queue: {
@@ -262,16 +301,17 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
 };
 
-/** Made once: every job is asked by all of them. */
-const FIELD_RULES = Object.entries(RULES).map(([field, rule]) => ({ field, rule }));
+/** By name: a name may be anything, what every object inherits included. */
+const RULES = new Map(Object.entries(FIELD_RULES));
+const NEEDED = ['class', 'args'];
 
-function check(field: string, value: unknown, { allowed, isNeeded, isAllowed }: Rule): void {
-  if (value === undefined || value === null) {
-    if (isNeeded) throw new SluiceError('INVALID_MESSAGE', `the Sidekiq job has no ${field}; allowed: ${allowed}`);
-  } else if (!isAllowed(value)) {
-    const problem = `the Sidekiq job's ${field} is ${kindOf(value)}; allowed: ${allowed}`;
-    throw new SluiceError('INVALID_MESSAGE', problem);
-  }
+function missing(field: string): SluiceError {
+  const { allowed } = FIELD_RULES[field] as Rule;
+  return new SluiceError('INVALID_MESSAGE', `the Sidekiq job has no ${field}; allowed: ${allowed}`);
+}
+
+function notAllowed(field: string, value: unknown, { allowed }: Rule): SluiceError {
+  return new SluiceError('INVALID_MESSAGE', `the Sidekiq job's ${field} is ${kindOf(value)}; allowed: ${allowed}`);
 }
 
 function isText(value: unknown): value is string {

@@ -61,7 +61,7 @@ export function checkJob({ in: delay, key, headers, ...fields }: OutgoingSidekiq
 
 /** `text` is a job as Sidekiq's JSON. */
 export function checkText(text: string, about: JobAbout, nowMs: number): CheckedSidekiqJob {
-  const job = parseSidekiqJob(text);
+  const job = parseSidekiqJob(Buffer.from(text));
   const { jid = randomBytes(12).toString('hex'), createdAtMs = nowMs } = job;
   return { job, jid, createdAtMs, about };
 }

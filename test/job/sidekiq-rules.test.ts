@@ -20,7 +20,7 @@ it.each([
   job(`"integer":${'1'.repeat(400)},"float":1.5e+100,"text":"Infinity 1e400"`),
   job(`"deep":${'['.repeat(99)}${']'.repeat(99)}`),
 ])('text %# is one', (text) => {
-  expect(parseSidekiqJob(text).class).toBe('HardJob');
+  expect(parseSidekiqJob(Buffer.from(text)).class).toBe('HardJob');
 });
 
 it.each([
@@ -57,6 +57,6 @@ it.each([
   [job(`"float":${'1'.repeat(211)}.5E+99`), 'holds a number beyond the range of a Float'],
   [job('"\\udfff":1'), 'holds half a surrogate pair'],
 ])('text %# is none', (text, words) => {
-  expect(() => parseSidekiqJob(text)).toThrow(words);
-  expect(() => parseSidekiqJob(text)).toThrow(expect.objectContaining({ code: 'INVALID_MESSAGE' }));
+  expect(() => parseSidekiqJob(Buffer.from(text))).toThrow(words);
+  expect(() => parseSidekiqJob(Buffer.from(text))).toThrow(expect.objectContaining({ code: 'INVALID_MESSAGE' }));
 });

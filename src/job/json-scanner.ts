@@ -1,0 +1,222 @@
+/**
+ * Judges in one pass whether a text is a JSON object, and cuts it at its own members; what a value holds is passed over.
+ * What is JSON here is JSON to `JSON.parse`, and the other way about. A value costs no object, a text is looked at once.
+ * Source: RFC 8259. Pure.
+ */
+import { isAscii } from 'node:buffer';
+import type { ObjectText } from './json-members.ts';
+
+const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
+const [MINUS, PLUS, POINT, ZERO, NINE] = [0x2d, 0x2b, 0x2e, 0x30, 0x39];
+const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST] = [0x7b, 0x7d, 0x5b];
+/** From the sign that opens to the one that closes. */
+const TO_CLOSE = 2;
+const [LETTER_U, BLANK] = [0x75, 0x20];
+/** Behind the end. */
+const NOTHING = -1;
+const LITERALS = ['true', 'false', 'null'].map((literal) => Buffer.from(literal));
+const ESCAPES = [...Buffer.from('"\\/bfnrt')];
+const HEX = /^[0-9a-fA-F]{4}$/;
+const SURROGATE = /^[dD][89a-fA-F]/;
+/** With an exponent of two digits, a number needs more than 200 others to be beyond a double. */
+const MOST_EXPONENT_DIGITS = 2;
+const MOST_DIGITS = 199;
+
+/** Without a stack: it is caught here. */
+const NOT_JSON = new Error('not JSON');
+
+/** `bytes` must be UTF-8. Undefined for what is no JSON, or no object. */
+export function scanObject(bytes: Buffer): ObjectText | undefined {
+  try {
+    return new Scanner(bytes).object();
+  } catch (error) {
+    if (error === NOT_JSON) return undefined;
+    throw error;
+  }
+}
+
+/** Each step begins at what it is about, and ends behind it. */
+class Scanner {
+  #at = 0;
+  #depth = 0;
+  #isSuspect = false;
+  readonly #bytes: Buffer;
+  /** Of bytes that are one character each; pieces of it are cheaper than pieces of bytes. */
+  readonly #text: string | undefined;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+    this.#text = isAscii(bytes) ? bytes.toString('latin1') : undefined;
+  }
+
+  object(): ObjectText {
+    const members = new Map<string, string>();
+    this.#blanks();
+    this.#sign(OPEN_OBJECT);
+    this.#blanks();
+    if (this.#bytes[this.#at] !== CLOSE_OBJECT) this.#members(members);
+    this.#sign(CLOSE_OBJECT);
+    this.#blanks();
+    if (this.#at !== this.#bytes.length) throw NOT_JSON;
+    const text = this.#text ?? this.#bytes.toString();
+    return { text, members, depth: this.#depth + 1, isSuspect: this.#isSuspect };
+  }
+
+  #members(members: Map<string, string>): void {
+    for (;;) {
+      const name = this.#name();
+      const start = this.#at;
+      this.#value();
+      if (members.has(name)) members.delete(name);
+      members.set(name, this.#cut(start, this.#at));
+      this.#blanks();
+      if (this.#bytes[this.#at] !== COMMA) return;
+      this.#at += 1;
+      this.#blanks();
+    }
+  }
+
+  /** With the colon, up to the value. */
+  #name(): string {
+    const start = this.#at + 1;
+    const end = this.#label() - 1;
+    const inner = this.#cut(start, end);
+    return inner.includes('\\') ? (JSON.parse(`"${inner}"`) as string) : inner;
+  }
+
+  /** As `#name`; answers where the name's string ends. */
+  #label(): number {
+    if (this.#bytes[this.#at] !== QUOTE) throw NOT_JSON;
+    this.#string();
+    const end = this.#at;
+    this.#blanks();
+    this.#sign(COLON);
+    this.#blanks();
+    return end;
+  }
+
+  /** Without recursion: anybody may nest as deep as a record is long. */
+  #value(): void {
+    const closing: number[] = [];
+    for (;;) {
+      if (this.#opens(closing)) continue;
+      for (;;) {
+        if (closing.length === 0) return;
+        this.#blanks();
+        const sign = this.#bytes[this.#at];
+        this.#at += 1;
+        if (sign === COMMA) break;
+        if (sign !== closing.pop()) throw NOT_JSON;
+      }
+      this.#blanks();
+      if (closing.at(-1) === CLOSE_OBJECT) this.#label();
+    }
+  }
+
+  /** Passes a value; of a list or an object that is not empty, as far as its first value, and answers true. */
+  #opens(closing: number[]): boolean {
+    const sign = this.#bytes[this.#at] ?? NOTHING;
+    if (sign === QUOTE) this.#string();
+    else if (sign === OPEN_LIST || sign === OPEN_OBJECT) return this.#container(sign, closing);
+    else if (sign === MINUS || isDigit(sign)) this.#number(sign);
+    else this.#literal();
+    return false;
+  }
+
+  #container(sign: number, closing: number[]): boolean {
+    this.#at += 1;
+    this.#blanks();
+    this.#depth = Math.max(this.#depth, closing.length + 1);
+    if (this.#bytes[this.#at] === sign + TO_CLOSE) {
+      this.#at += 1;
+      return false;
+    }
+    closing.push(sign + TO_CLOSE);
+    if (sign === OPEN_OBJECT) this.#label();
+    return true;
+  }
+
+  #string(): void {
+    const bytes = this.#bytes;
+    const { length } = bytes;
+    for (let at = this.#at + 1; at < length; at++) {
+      const sign = bytes[at] as number;
+      if (sign === QUOTE) {
+        this.#at = at + 1;
+        return;
+      }
+      if (sign === BACKSLASH) at = this.#escape(at + 1) - 1;
+      else if (sign < BLANK) throw NOT_JSON;
+    }
+    throw NOT_JSON;
+  }
+
+  #escape(at: number): number {
+    const letter = this.#bytes[at] ?? NOTHING;
+    if (letter !== LETTER_U) {
+      if (!ESCAPES.includes(letter)) throw NOT_JSON;
+      return at + 1;
+    }
+    const digits = this.#cut(at + 1, at + 5);
+    if (!HEX.test(digits)) throw NOT_JSON;
+    if (SURROGATE.test(digits)) this.#isSuspect = true;
+    return at + 5;
+  }
+
+  #number(first: number): void {
+    if (first === MINUS) this.#at += 1;
+    const start = this.#at;
+    if (this.#bytes[start] === ZERO) this.#at += 1;
+    else this.#digits();
+    if (this.#bytes[this.#at] === POINT) {
+      this.#at += 1;
+      this.#digits();
+    }
+    if (this.#at - start > MOST_DIGITS) this.#isSuspect = true;
+    const sign = this.#bytes[this.#at];
+    if (sign === 0x65 || sign === 0x45) this.#exponent();
+  }
+
+  #exponent(): void {
+    this.#at += 1;
+    const sign = this.#bytes[this.#at];
+    if (sign === PLUS || sign === MINUS) this.#at += 1;
+    const start = this.#at;
+    this.#digits();
+    if (sign !== MINUS && this.#at - start > MOST_EXPONENT_DIGITS) this.#isSuspect = true;
+  }
+
+  #digits(): void {
+    const start = this.#at;
+    while (isDigit(this.#bytes[this.#at])) this.#at += 1;
+    if (this.#at === start) throw NOT_JSON;
+  }
+
+  #literal(): void {
+    const literal = LITERALS.find(([first]) => first === this.#bytes[this.#at]);
+    if (literal === undefined || !literal.every((sign, i) => sign === this.#bytes[this.#at + i])) throw NOT_JSON;
+    this.#at += literal.length;
+  }
+
+  #cut(start: number, end: number): string {
+    return this.#text === undefined ? this.#bytes.toString('utf8', start, end) : this.#text.slice(start, end);
+  }
+
+  #sign(sign: number): void {
+    if (this.#bytes[this.#at] !== sign) throw NOT_JSON;
+    this.#at += 1;
+  }
+
+  #blanks(): void {
+    while (isBlank(this.#bytes[this.#at])) this.#at += 1;
+  }
+}
+
+function isDigit(sign = NOTHING): boolean {
+  return sign >= ZERO && sign <= NINE;
+}
+
+/** JSON knows no others. */
+function isBlank(code: number | undefined): boolean {
+  return code === BLANK || code === 0x0a || code === 0x0d || code === 0x09;
+}
