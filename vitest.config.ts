@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.ts';
 
 const resolve = { conditions: ['sluice-source'] };
 
@@ -8,6 +9,7 @@ export default defineConfig({
   test: {
     // Most tests of the project `real` wait for servers and processes: more of them than there are cores go side by side.
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
