@@ -10,11 +10,19 @@ type Arguments = (string | number)[];
 
 export function batchArguments({ jobs }: Batch, queuePrefix: (queue: string) => string): Arguments {
   const treatments = new Treatments(queuePrefix);
-  const body: Arguments = [];
+  const runs: Arguments = [];
+  let [head, treatment, next] = [0, 0, -1];
   for (const { offset, job } of jobs) {
-    body.push(offset, treatments.numberOf(job), job.data, JSON.stringify(job.about), job.timestamp);
+    const number = treatments.numberOf(job);
+    if (number !== treatment || offset !== next) {
+      head = runs.push(number, offset, 0) - 1;
+      treatment = number;
+    }
+    next = offset + 1;
+    runs[head] = (runs[head] as number) + 1;
+    runs.push(job.data, JSON.stringify(job.about), job.timestamp);
   }
-  return [...treatments.arguments(), ...body];
+  return [...treatments.arguments(), ...runs];
 }
 
 /** The queues of a batch and the treatments of its jobs, numbered from 1 as they appear. */

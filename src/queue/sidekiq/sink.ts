@@ -143,22 +143,36 @@ function dueText({ delayMs }: Job, now: number): string {
   return delayMs > 0 ? ((now + delayMs) / 1000).toFixed(6) : '';
 }
 
+/** Jobs of one queue that are due at one time. */
+interface Place {
+  readonly queue: string;
+  readonly due: string;
+  readonly texts: string[];
+  /** As `1-3,7-7`, but for the end of the last range. */
+  ranges: string;
+  last: number;
+}
+
 /** What jobs have in common is told once: their queue, and when they are due if that is later. */
 function batchArguments({ jobs }: Batch, now: number, dialect: Dialect): (string | number)[] {
-  const places = new Map<string, number>();
-  const told: string[] = [];
-  const body: (string | number)[] = [];
+  const places = new Map<string, Place>();
   const head = enqueuedHead(now, dialect);
   for (const { offset, job } of jobs) {
     const due = dueText(job, now);
-    const place = due === '' ? job.queue : `${job.queue} ${due}`;
-    let number = places.get(place);
-    if (number === undefined) {
-      number = places.size + 1;
-      places.set(place, number);
-      told.push(job.queue, due);
-    }
-    body.push(offset, number, leftText(job, head));
+    const name = due === '' ? job.queue : `${job.queue} ${due}`;
+    let place = places.get(name);
+    if (place === undefined) {
+      place = { queue: job.queue, due, texts: [], ranges: `${offset}-`, last: offset };
+      places.set(name, place);
+    } else if (offset !== place.last + 1) place.ranges += `${place.last},${offset}-`;
+    place.last = offset;
+    place.texts.push(leftText(job, head));
   }
-  return [places.size, ...told, ...body];
+  return [...places.values()].flatMap(({ queue, due, ranges, last, texts }) => [
+    queue,
+    due,
+    ranges + last,
+    texts.length,
+    ...texts,
+  ]);
 }

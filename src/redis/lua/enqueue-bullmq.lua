@@ -5,15 +5,15 @@
 -- ARGV: owner, incarnation, expected offset, offset to advance to, job id prefix, number of queues Q,
 --       then Q times {name, key prefix `bull:mail:`}, number of treatments T,
 --       then T times {queue (1..Q), name, opts up to what is about the one job, delay, priority},
---       then per job {offset, treatment (1..T), data, the rest of opts but its `}`, timestamp}.
+--       then for each run of jobs with neighbouring offsets and one treatment {treatment (1..T), first offset, number of
+--       jobs, then per job {data, the rest of opts but its `}`, timestamp}}.
 -- Returns {status, enqueued, incarnation, used memory, created, already there, longest queue touched}
 --      or {'refused', enqueued, queue, why}.
 --
 -- `new_queue(prefix)`, `add_job(queue, id, name, data, opts, timestamp, delay, priority)` and `flush_queue(queue)`
 -- come from the adder that is put in front: add-bullmq.lua, or BullMQ's own scripts where that one is untested.
 
-local TREATMENT_FIELDS = 5
-local JOB_FIELDS = 5
+local TREATMENT_FIELDS, RUN_FIELDS, JOB_FIELDS = 5, 3, 3
 
 local base = KEYS[1]
 local owner, expected_incarnation, expected, last = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -41,26 +41,35 @@ for n = 1, treatment_count do
 end
 
 local created, existed = 0, 0
-for i = first + treatment_count * TREATMENT_FIELDS, #ARGV, JOB_FIELDS do
-  local offset = tonumber(ARGV[i])
-  if offset > enqueued then
-    local how = treatments[ARGV[i + 1]]
-    local queue = how.queue
-    local opts = how.opts .. ARGV[i + 3] .. '}'
-    if add_job(queue, id_prefix .. ARGV[i], how.name, ARGV[i + 2], opts, ARGV[i + 4], how.delay, how.priority) then
-      created = created + 1
-    else
-      existed = existed + 1
-    end
-    local slot = offset % CHUNK
-    local chunk = (offset - slot) / CHUNK
-    local members = queue.chunks[chunk]
-    if members == nil then
-      members = {}
-      queue.chunks[chunk] = members
-    end
-    members[#members + 1] = slot
+
+local function enter(queue, offset)
+  local slot = offset % CHUNK
+  local chunk = (offset - slot) / CHUNK
+  local members = queue.chunks[chunk]
+  if members == nil then
+    members = {}
+    queue.chunks[chunk] = members
   end
+  members[#members + 1] = slot
+end
+
+local i = first + treatment_count * TREATMENT_FIELDS
+while i <= #ARGV do
+  local how, offset = treatments[ARGV[i]], tonumber(ARGV[i + 1])
+  local queue, end_of_run = how.queue, i + RUN_FIELDS + JOB_FIELDS * ARGV[i + 2]
+  for at = i + RUN_FIELDS, end_of_run - 1, JOB_FIELDS do
+    if offset > enqueued then
+      local id, opts = id_prefix .. string.format('%.0f', offset), how.opts .. ARGV[at + 1] .. '}'
+      if add_job(queue, id, how.name, ARGV[at], opts, ARGV[at + 2], how.delay, how.priority) then
+        created = created + 1
+      else
+        existed = existed + 1
+      end
+      enter(queue, offset)
+    end
+    offset = offset + 1
+  end
+  i = end_of_run
 end
 
 local longest = 0

@@ -33,7 +33,7 @@ it('tells once what jobs have in common, and the rest of each', () => {
   expect(args.slice(0, 3)).toEqual([1, 'mail', 'bull:mail:']);
   expect(args[3]).toBe(1);
   expect(treatment(args, 1, 1)).toEqual([1, 'a.Mail', expect.any(String), 0, 0]);
-  expect(args.slice(9)).toEqual([100, 1, '{}', '{"key":"k"}', 5, 101, 1, '{"a":1}', '{}', 6]);
+  expect(args.slice(9)).toEqual([1, 100, 2, '{}', '{"key":"k"}', 5, '{"a":1}', '{}', 6]);
 });
 
 it('splits the options so that both parts are those of a direct job', () => {
@@ -44,7 +44,7 @@ it('splits the options so that both parts are those of a direct job', () => {
   ]) {
     const args = argumentsOf(job);
     const [, , head] = treatment(args, 1, 1);
-    expect(`${head}${args[12]}}`).toBe(JSON.stringify(bullOptions(job, true)));
+    expect(`${head}${args[13]}}`).toBe(JSON.stringify(bullOptions(job, true)));
   }
 });
 
@@ -60,8 +60,22 @@ it.each([
   const args = argumentsOf(MAIL, other, MAIL, other);
   const queues = args[0] as number;
   expect(args[1 + 2 * queues]).toBe(2);
-  const jobs = args.slice(2 + 2 * queues + 10);
-  expect([jobs[1], jobs[6], jobs[11], jobs[16]]).toEqual([1, 2, 1, 2]);
+  const runs = args.slice(2 + 2 * queues + 10);
+  expect([0, 6, 12, 18].map((at) => runs.slice(at, at + 3))).toEqual([
+    [1, 100, 1],
+    [2, 101, 1],
+    [1, 102, 1],
+    [2, 103, 1],
+  ]);
+});
+
+it('a gap in the offsets begins a run', () => {
+  const jobs = [7, 8, 11].map((offset) => ({ offset, job: MAIL }));
+  const args = batchArguments({ jobs, last: 11 }, (queue) => `bull:${queue}:`);
+  expect([args.slice(9, 12), args.slice(18, 21)]).toEqual([
+    [1, 7, 2],
+    [1, 11, 1],
+  ]);
 });
 
 it('is empty for a batch without jobs', () => {
