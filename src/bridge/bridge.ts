@@ -238,6 +238,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       await settler.round();
       await commitAll();
       await consumer.stop(deadlineMs);
+      await within(deadlineMs, flow.sent());
       await within(deadlineMs, delays.stop());
       await Promise.all([...shards.values()].map((shard) => shard.stop()));
       await Promise.all([letterProducer.stop(1_000), reader.stop(1_000), admin.stop(1_000)]);

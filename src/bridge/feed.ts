@@ -1,7 +1,7 @@
 /**
  * Stages 1 to 5 for one fetched batch: cut it, decode, route, ask the gate, write the letters, enqueue. Two cuts may
- * be on their way to a shard. Whatever is not acknowledged when this returns is read again from Kafka; what a lost
- * reply left behind is skipped by the ledger.
+ * be on their way to a shard, also when the next batch comes. What turns out not to be acknowledged is read again from
+ * Kafka; what a lost reply left behind is skipped by the ledger.
  */
 import type { Clock } from '../clock.ts';
 import { isSluiceError } from '../errors.ts';
@@ -16,6 +16,7 @@ import type { LateRecord } from './late-records.ts';
 import type { Letters, RejectedRecord } from './letters.ts';
 import type { Router } from './route.ts';
 import { afterFence, isFinished, mayEnqueue } from './rules.ts';
+import type { FeedEnd, Sends } from './sends.ts';
 import type { Shard } from './shard.ts';
 
 const CUT_RECORDS = 500;
@@ -33,13 +34,6 @@ export interface Stages {
   readonly clock: Clock;
 }
 
-/** Why feeding ended: all taken, the gate, a fence that no longer holds, a queue that refuses, letters or delay topics that fail. */
-export type FeedEnd =
-  | { readonly kind: 'taken' | 'closed' | 'revoked' }
-  | { readonly kind: 'disowned'; readonly status: string }
-  | { readonly kind: 'refused'; readonly queue: string; readonly why: string }
-  | { readonly kind: 'letters' | 'late'; readonly error: unknown };
-
 interface Cut {
   readonly last: number;
   readonly bytes: ReadonlyMap<Shard, number>;
@@ -51,43 +45,55 @@ interface Cut {
 const TAKEN: FeedEnd = { kind: 'taken' };
 const REVOKED: FeedEnd = { kind: 'revoked' };
 
-/** Rejects only with what `heartbeat` rejects with: the group rebalances. */
+/**
+ * Resolves with the last cuts on their way still (`held.sends`), unless something is amiss. Rejects only with what
+ * `heartbeat` rejects with: the group rebalances.
+ */
 export async function feed(
   held: HeldPartition,
   batch: RecordBatch,
   control: BatchControl,
   stages: Stages,
 ): Promise<FeedEnd> {
-  const underWay: Promise<FeedEnd>[] = [];
-  const { shards } = held;
+  const { shards, sends } = held;
   // A claim made anew meanwhile starts elsewhere: the rest of this batch would leave a hole behind it (rule 8).
   const isClaimed = () => held.isReady && held.shards === shards;
-  let end: FeedEnd = TAKEN;
+  const beating = <T>(work: Promise<T>) => whileBeating(work, control, stages.clock);
+  let end = TAKEN;
   try {
     for (const { records, last } of cuts(batch, held.position)) {
-      end =
-        control.isCurrent() && isClaimed()
-          ? await whileBeating(
-              feedCut(held, planCut(held, records, last, stages), stages, underWay, isClaimed),
-              control,
-              stages.clock,
-            )
-          : REVOKED;
-      if (end.kind === 'taken' && underWay.length >= CUTS_UNDER_WAY) {
-        end = await whileBeating(underWay.shift() as Promise<FeedEnd>, control, stages.clock);
-      }
+      if (!control.isCurrent() || !isClaimed()) end = REVOKED;
+      else end = await beating(feedCut(held, planCut(held, records, last, stages), stages, isClaimed));
+      if (end.kind === 'taken') await beating(sends.fewerThan(CUTS_UNDER_WAY));
+      end = sends.failure ?? end;
       if (end.kind !== 'taken') break;
       await control.heartbeat();
     }
-    const rest = await whileBeating(Promise.all(underWay), control, stages.clock);
-    return [end, ...rest].find(({ kind }) => kind !== 'taken') ?? TAKEN;
+    end = sends.failure ?? end;
+    if (end.kind !== 'taken') await beating(sends.fewerThan(1));
+    return end;
+  } catch (error) {
+    end = REVOKED;
+    throw error;
   } finally {
-    await Promise.all(underWay);
-    if (isClaimed()) {
-      held.rewindToAcked();
-      if (held.acked >= 0) control.resolve(held.acked);
-    }
+    if (end.kind !== 'taken') {
+      await sends.fewerThan(1);
+      takeBack(held, sends);
+    } else if (isClaimed()) held.passSent();
+    const taken = end.kind === 'taken' ? held.sent : held.acked;
+    if (isClaimed() && taken >= 0) control.resolve(taken);
   }
+}
+
+/**
+ * What was not acknowledged is read again from Kafka. Nothing may be on its way: what is sent from now on follows upon what
+ * is acknowledged. Answers why, if something failed.
+ */
+export function takeBack(held: HeldPartition, sends: Sends): FeedEnd | undefined {
+  const { failure } = sends;
+  sends.failure = undefined;
+  if (held.isReady && held.sends === sends) held.rewindToAcked();
+  return failure;
 }
 
 /** A Redis that is slow to answer must not cost the membership. */
@@ -102,13 +108,7 @@ async function whileBeating<T>(work: Promise<T>, control: BatchControl, clock: C
   return settled;
 }
 
-async function feedCut(
-  held: HeldPartition,
-  cut: Cut,
-  stages: Stages,
-  underWay: Promise<FeedEnd>[],
-  isClaimed: () => boolean,
-): Promise<FeedEnd> {
+async function feedCut(held: HeldPartition, cut: Cut, stages: Stages, isClaimed: () => boolean): Promise<FeedEnd> {
   for (const [shard, bytes] of cut.bytes) if (!shard.admit(bytes)) return { kind: 'closed' };
   try {
     await writeLetters(held, cut, stages);
@@ -121,7 +121,7 @@ async function feedCut(
     return { kind: 'late', error };
   }
   if (!isClaimed()) return REVOKED;
-  underWay.push(send(held, cut, stages));
+  held.sends.add(send(held, cut, stages));
   return TAKEN;
 }
 

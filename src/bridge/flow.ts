@@ -7,9 +7,10 @@ import { messageOf } from '../errors.ts';
 import type { BatchControl, GroupConsumer, KafkaRecord, RecordBatch } from '../kafka/consumer.ts';
 import type { Log } from '../log.ts';
 import type { CarriedRecord } from './carried.ts';
-import { type FeedEnd, feed } from './feed.ts';
+import { feed, takeBack } from './feed.ts';
 import type { HeldPartition } from './held-partition.ts';
 import type { Holdings } from './holdings.ts';
+import type { FeedEnd, Sends } from './sends.ts';
 import type { TopicPlan } from './topic-plan.ts';
 
 const HOLD_BACK_MS = 2_000;
@@ -27,6 +28,7 @@ export interface FlowOptions {
 
 export class Flow {
   readonly #options: FlowOptions;
+  readonly #watched = new Map<Sends, Promise<void>>();
 
   constructor(options: FlowOptions) {
     this.#options = options;
@@ -55,8 +57,28 @@ export class Flow {
       this.#after(each, await feed(each, batch, control, plan(batch.topic).stages));
     } finally {
       each.isBusy = false;
+      this.#watch(each);
       this.regulate();
     }
+  }
+
+  /** Resolves when nothing is on its way to a shard. */
+  async sent(): Promise<void> {
+    await Promise.all(this.#watched.values());
+  }
+
+  /** What fails after its batch was handled. Of a batch that came meanwhile, `feed` finds it out by itself. */
+  #watch(each: HeldPartition): void {
+    const { sends } = each;
+    const isThrough = !sends.areUnderWay && sends.failure === undefined;
+    if (isThrough || this.#watched.has(sends)) return;
+    const watched = sends.fewerThan(1).then(() => {
+      this.#watched.delete(sends);
+      if (each.isBusy || each.sends !== sends || sends.failure === undefined) return;
+      this.#after(each, takeBack(each, sends) ?? { kind: 'taken' });
+      this.regulate();
+    });
+    this.#watched.set(sends, watched);
   }
 
   #mayFlow(each: HeldPartition): boolean {
@@ -91,6 +113,7 @@ export class Flow {
       log.warn({ topic, partition, reason: messageOf(error) }, 'carried records not read yet; their partition waits');
     } finally {
       each.isBusy = false;
+      this.#watch(each);
       this.regulate();
     }
   }
@@ -123,6 +146,10 @@ export class Flow {
     if (end.kind === 'letters') {
       this.#holdBack(each);
       log.error({ err: end.error, topic, partition }, 'dead letter refused; its partition waits');
+    }
+    if (end.kind === 'failed') {
+      this.#holdBack(each);
+      log.error({ err: end.error, topic, partition }, 'batch failed; it is read again');
     }
     if (end.kind === 'late') {
       this.#holdBack(each);

@@ -7,6 +7,7 @@ import type { Claim, DeadJob } from '../queue/sink.ts';
 import { intersect, type Range, RangeSet } from './range-set.ts';
 import type { Recovery } from './recovery.ts';
 import { isFinished, offsetToCommit } from './rules.ts';
+import { Sends } from './sends.ts';
 import type { Outlet } from './shard.ts';
 
 /** An outlet with the claim on the partition's ledger there. */
@@ -62,6 +63,8 @@ export class HeldPartition implements TopicPartition {
   claimTrouble = '';
   generation = 0;
   shards: readonly HeldShard[] = [];
+  /** Of the present claim. */
+  sends = new Sends();
   /** The next record to commit. */
   committed = 0;
   /** The next record to take. */
@@ -105,6 +108,7 @@ export class HeldPartition implements TopicPartition {
   /** Takes over what the claims and Kafka say; nothing may be done with it before `begin`. */
   adopt(shards: readonly ClaimedOutlet[], committed: number, known: KnownProgress): void {
     this.dead.clear();
+    this.sends = new Sends();
     const before = new Map(this.shards.map((held) => [held.shard, held.finished]));
     this.shards = shards.map(({ shard, sink, claim }) => {
       const finished = before.get(shard) ?? new RangeSet(known.finished);
@@ -140,6 +144,11 @@ export class HeldPartition implements TopicPartition {
   /** Last offset that every shard has acknowledged. */
   get acked(): number {
     return Math.min(...this.shards.map(({ acked }) => acked));
+  }
+
+  /** Last offset that was sent to every shard. */
+  get sent(): number {
+    return Math.min(...this.shards.map(({ sent }) => sent));
   }
 
   isFinished(offset: number): boolean {
@@ -182,6 +191,11 @@ export class HeldPartition implements TopicPartition {
   passGap(end: number): void {
     for (const { finished } of this.shards) finished.add(this.position, end);
     this.position = end;
+  }
+
+  /** What is on its way counts as taken until it is known not to be. */
+  passSent(): void {
+    this.position = Math.max(this.#next, this.sent + 1);
   }
 
   /** Takes back what was sent and not acknowledged: it is read again from Kafka, in order. */

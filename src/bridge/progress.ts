@@ -13,7 +13,10 @@ const LOOK_EVERY_MS = 3_000;
 const STUCK_AFTER_MS = 120_000;
 const NOT_ANSWERED: NextRecord = { offset: 0, isRecord: false };
 
-type Flowing = Pick<HeldPartition, 'topic' | 'partition' | 'epoch' | 'position' | 'isFlowing' | 'isBusy' | 'passGap'>;
+type Flowing = Pick<
+  HeldPartition,
+  'topic' | 'partition' | 'epoch' | 'position' | 'isFlowing' | 'isBusy' | 'sends' | 'passGap'
+>;
 
 interface Standing {
   readonly epoch: number;
@@ -51,7 +54,7 @@ export class ProgressWatch {
     const before = this.#standing;
     this.#standing = new Map();
     return partitions.filter((each) => {
-      if (!each.isFlowing || each.isBusy) return false;
+      if (!each.isFlowing || isAtWork(each)) return false;
       const { epoch, position } = each;
       const last = before.get(partitionKey(each));
       const isSame = last?.epoch === epoch && last.position === position;
@@ -72,7 +75,7 @@ export class ProgressWatch {
   async #lookAhead(each: Flowing, now: number): Promise<void> {
     const { topic, partition, position } = each;
     const next = await this.#reader.next(topic, partition, position).catch(() => NOT_ANSWERED);
-    if (!each.isFlowing || each.isBusy || each.position !== position) return;
+    if (!each.isFlowing || isAtWork(each) || each.position !== position) return;
     if (next.offset > position) each.passGap(next.offset);
     else if (!next.isRecord) this.#startAnew(each, now);
     else if (this.#stoodFor(each, now) >= STUCK_AFTER_MS) {
@@ -80,4 +83,8 @@ export class ProgressWatch {
       throw new SluiceError('UNREACHABLE', `no record of ${where} arrives although Kafka holds some`);
     }
   }
+}
+
+function isAtWork({ isBusy, sends }: Flowing): boolean {
+  return isBusy || sends.areUnderWay;
 }

@@ -1,9 +1,10 @@
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Rejection } from '../../src/bridge/decode.ts';
-import { feed, type Stages } from '../../src/bridge/feed.ts';
+import { feed, type Stages, takeBack } from '../../src/bridge/feed.ts';
 import { HeldPartition } from '../../src/bridge/held-partition.ts';
 import { Shard } from '../../src/bridge/shard.ts';
 import { systemClock } from '../../src/clock.ts';
+import { SluiceError } from '../../src/errors.ts';
 import type { KafkaRecord } from '../../src/kafka/consumer.ts';
 import { silentLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
@@ -17,14 +18,15 @@ function claimOf(token: string): Claim {
   return { ledger, generation: 0, token, incarnation: 'i', enqueued: -1, isReconciled: true };
 }
 
-/** A shard that takes every batch, and the batches that it was sent. */
-async function openShard() {
+/** A shard that takes every batch, if `reply` does not say otherwise, and the batches that it was sent. */
+async function openShard(reply: (last: number) => Promise<object> = async () => ({})) {
   const batches: { token: string; expected: number; last: number }[] = [];
   const sink: Partial<Sink> = {
     isTracked: true,
     async enqueue({ token }, expected, { last }) {
       batches.push({ token, expected, last });
-      return { status: 'ok', enqueued: last, usedBytes: 0, created: 0, existed: 0, depth: 0 };
+      const usual = { status: 'ok', enqueued: last, usedBytes: 0, created: 0, existed: 0, depth: 0 } as const;
+      return { ...usual, ...(await reply(last)) };
     },
   };
   const sinks: Partial<Sinks> = {
@@ -49,6 +51,20 @@ function recordAt(offset: number): KafkaRecord {
   return { offset, key: null, value: Buffer.from('x'), headers: {}, timestamp: 0 };
 }
 
+const REJECTION: Rejection = { reason: 'invalid', error: 'no job' };
+const STAGES: Stages = {
+  ...{ metrics, clock: systemClock },
+  delays: { isForOthers: () => false, dueOf: () => undefined, take: async () => {} } as unknown as Stages['delays'],
+  decode: () => REJECTION,
+  route: () => REJECTION,
+  letters: { reject: async () => {}, bury: async () => {} },
+};
+
+function batchOf(from: number, count: number) {
+  const records = Array.from({ length: count }, (_, i) => recordAt(from + i));
+  return { topic: 't', partition: 0, epoch: 1, highWatermark: from + count, end: from + count, records };
+}
+
 it('sends nothing of a batch under a claim that was made anew while a letter was written (rule 8)', async () => {
   const { outlet, batches } = await openShard();
   const held = new HeldPartition({ topic: 't', partition: 0 }, 1);
@@ -58,18 +74,13 @@ it('sends nothing of a batch under a claim that was made anew while a letter was
   };
   claimed('first');
   const resolved: number[] = [];
-  const records = Array.from({ length: 2 * CUT }, (_, i) => recordAt(i));
-  const rejection: Rejection = { reason: 'invalid', error: 'no job' };
 
   const end = await feed(
     held,
-    { topic: 't', partition: 0, epoch: 1, highWatermark: 2 * CUT, end: 2 * CUT, records },
+    batchOf(0, 2 * CUT),
     { isCurrent: () => true, heartbeat: async () => {}, resolve: (offset) => void resolved.push(offset) },
     {
-      ...{ metrics, clock: systemClock },
-      delays: { isForOthers: () => false, dueOf: () => undefined, take: async () => {} } as unknown as Stages['delays'],
-      decode: () => rejection,
-      route: () => rejection,
+      ...STAGES,
       letters: {
         async reject(_of, [first]) {
           if (first?.record.offset !== CUT) return;
@@ -85,4 +96,76 @@ it('sends nothing of a batch under a claim that was made anew while a letter was
   expect(batches).toEqual([{ token: 'first', expected: -1, last: CUT - 1 }]);
   expect(resolved).toEqual([]);
   expect(held.position).toBe(0);
+});
+
+describe('with its last cut on its way', () => {
+  const replies: PromiseWithResolvers<object>[] = [];
+  const held = () => {
+    const partition = new HeldPartition({ topic: 't', partition: 0 }, 1);
+    partition.adopt([{ ...open.outlet, claim: claimOf('only') }], 0, { generation: 0, reached: -1, finished: [] });
+    partition.begin();
+    return partition;
+  };
+  const control = (resolved: number[]) => ({
+    isCurrent: () => true,
+    heartbeat: async () => {},
+    resolve: (offset: number) => void resolved.push(offset),
+  });
+  let open: Awaited<ReturnType<typeof openShard>>;
+
+  beforeEach(async () => {
+    replies.length = 0;
+    open = await openShard((last) => {
+      const reply = Promise.withResolvers<object>();
+      replies.push(reply);
+      if (last < CUT) reply.resolve({});
+      return reply.promise;
+    });
+  });
+  afterEach(() => open.outlet.shard.stop());
+
+  it('ends, and lets Kafka be asked for what comes behind', async () => {
+    const resolved: number[] = [];
+    const partition = held();
+    expect(await feed(partition, batchOf(0, 2 * CUT), control(resolved), STAGES)).toEqual({ kind: 'taken' });
+    expect([partition.acked, partition.position, partition.sends.areUnderWay]).toEqual([CUT - 1, 2 * CUT, true]);
+    expect(resolved).toEqual([2 * CUT - 1]);
+    replies.at(-1)?.resolve({});
+    await partition.sends.fewerThan(1);
+    expect([partition.acked, partition.sends.failure]).toEqual([2 * CUT - 1, undefined]);
+  });
+
+  it('is taken back when it turns out not to be taken', async () => {
+    const partition = held();
+    await feed(partition, batchOf(0, 2 * CUT), control([]), STAGES);
+    replies.at(-1)?.reject(new SluiceError('UNREACHABLE', 'gone'));
+    await partition.sends.fewerThan(1);
+    expect(takeBack(partition, partition.sends)).toEqual({ kind: 'closed' });
+    expect([partition.position, partition.sends.failure]).toEqual([CUT, undefined]);
+  });
+
+  it.each([
+    ['with records', 10],
+    ['without any', 0],
+  ])('a batch that comes meanwhile, %s, ends with it and leaves no hole', async (_, count) => {
+    const resolved: number[] = [];
+    const partition = held();
+    await feed(partition, batchOf(0, 2 * CUT), control([]), STAGES);
+    replies.at(-1)?.reject(new SluiceError('UNREACHABLE', 'gone'));
+    await partition.sends.fewerThan(1);
+    const second = feed(partition, batchOf(2 * CUT, count), control(resolved), STAGES);
+    replies.at(-1)?.resolve({ status: 'behind', enqueued: CUT - 1 });
+    expect(await second).toEqual({ kind: 'closed' });
+    expect([partition.position, partition.acked]).toEqual([CUT, CUT - 1]);
+    expect(resolved).toEqual([CUT - 1]);
+  });
+
+  it('has what fails without a reason of its own told', async () => {
+    const partition = held();
+    await feed(partition, batchOf(0, 2 * CUT), control([]), STAGES);
+    const error = new TypeError('a mistake');
+    replies.at(-1)?.reject(error);
+    await partition.sends.fewerThan(1);
+    expect(takeBack(partition, partition.sends)).toEqual({ kind: 'failed', error });
+  });
 });

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { ProgressWatch } from '../../src/bridge/progress.ts';
+import { Sends } from '../../src/bridge/sends.ts';
 
 const SECOND = 1_000;
 const RECORD = { offset: 10, isRecord: true };
@@ -15,6 +16,7 @@ function setUp({ end = 12, next = { offset: 12, isRecord: false } } = {}) {
     position: 10,
     isFlowing: true,
     isBusy: false,
+    sends: new Sends(),
     passGap(to: number) {
       held.position = to;
     },
