@@ -1,5 +1,5 @@
 /** The id of an event that its producer gave none: derived from its first job, and kept from then on. */
-import { createHash } from 'node:crypto';
+import { hashedUuid } from './hashed-uuid.ts';
 import { placeIn, sourceOf } from './identity.ts';
 
 export interface IdentifiedJob {
@@ -12,8 +12,7 @@ export interface IdentifiedJob {
 /** A UUID (version 8: by hash) that a job keeps through retries and, when it came from Kafka, redelivery. */
 export function eventIdOf({ queue, id, createdAt }: IdentifiedJob): string {
   const name = sourceOf(id) === undefined ? `${queue}\n${id}\n${createdAt ?? ''}` : `${queue}\n${id}`;
-  const hex = createHash('sha256').update(name).digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  return hashedUuid(name);
 }
 
 /**

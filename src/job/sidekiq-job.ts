@@ -4,7 +4,7 @@
  *
  * Source of the rules: Sidekiq's job_util.rb, job_retry.rb and api.rb, 6.4 to 8.1.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { messageOf, SluiceError } from '../errors.ts';
 import { placeIn } from './identity.ts';
 import type { JobAbout } from './job.ts';
@@ -158,10 +158,7 @@ function stampedValue(name: string, value: string, { jid, queue, createdAtMs, di
 
 /** The jid of a job that brings none: 24 hex characters, the same whenever a job is made of this record. */
 export function jidOf(id: string, createdAtMs: number): string {
-  return createHash('sha256')
-    .update(`${placeIn(id)}\n${createdAtMs}`)
-    .digest('hex')
-    .slice(0, 24);
+  return hash('sha256', `${placeIn(id)}\n${createdAtMs}`, 'hex').slice(0, 24);
 }
 
 /** The id under which a bridge waits for the end of this job, if one does. Arguments may hold another job, and count for nothing. */

@@ -35,6 +35,7 @@ function toNanos(digits: string | undefined): number {
   return Number((digits ?? '').padEnd(9, '0'));
 }
 
+const MILLISECONDS_AND_ZONE = '.000Z';
 const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt]((?:[01]\d|2[0-3]):\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/;
 
 const timestamp: WellKnown = {
@@ -42,7 +43,7 @@ const timestamp: WellKnown = {
   fromFields: ({ seconds: secondsText = '0', nanos = 0 }) => {
     const seconds = within(Number(secondsText), MIN_SECONDS, MAX_SECONDS);
     const digits = fraction(within(Number(nanos), 0, MAX_NANOS));
-    return new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, `${digits}Z`);
+    return `${new Date(seconds * 1000).toISOString().slice(0, -MILLISECONDS_AND_ZONE.length)}${digits}Z`;
   },
   toFields: (json) => {
     const match = typeof json === 'string' ? RFC_3339.exec(json) : null;
@@ -57,9 +58,12 @@ const timestamp: WellKnown = {
 
 /** Date.parse moves the 30th of February to March. */
 function isCalendarDay(day: string): boolean {
-  const time = Date.parse(`${day}T00:00:00Z`);
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(day);
+  const [year, month, date] = [Number(day.slice(0, 4)), Number(day.slice(5, 7)), Number(day.slice(8))];
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const days = month === 2 && isLeap ? 29 : (DAYS[month - 1] ?? 0);
+  return date >= 1 && date <= days;
 }
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 const duration: WellKnown = {
   allowed: 'seconds with an s, such as "1.5s"',

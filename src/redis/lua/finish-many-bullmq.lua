@@ -23,7 +23,7 @@ local prefix, queue, sources, most_points, is_original = ARGV[1], ARGV[2], ARGV[
 local active, events, completed = prefix .. 'active', prefix .. 'events', prefix .. 'completed'
 local now = now_ms()
 local finished_here, no_longer_stalled, keys_to_delete = 0, {}, {}
-local is_drain_open, are_relatives = false, false
+local is_drain_open, are_relatives, are_all_there = false, false, false
 
 local function finish_by_original(id, token, value, keep)
   local keys = {}
@@ -51,10 +51,17 @@ local function has_relatives(job)
   return false
 end
 
+-- What has to be known of a job: whether it is there, its parent, its deduplication. One from Kafka that leaves nothing behind
+-- has neither of the two, and that it is there was asked for all at once.
+local function known_of(id, job, keep)
+  if are_all_there and keep == '0' and is_from_kafka(id) then return { '' } end
+  return call('HMGET', job, 'ats', 'parentKey', 'deid')
+end
+
 -- `holder`: whose token the lock holds.
 local function complete(id, token, value, keep, holder)
   local job = prefix .. id
-  local known = call('HMGET', job, 'ats', 'parentKey', 'deid')
+  local known = known_of(id, job, keep)
   if is_original or known[2] or known[3] or string.byte(keep) == 123 or (are_relatives and not is_from_kafka(id) and has_relatives(job)) then
     return finish_by_original(id, token, value, keep)
   end
@@ -120,17 +127,20 @@ local function for_each_job(visit)
   end
 end
 
--- Asked for all jobs at once: who holds their locks, and whether any of them is of a flow.
-local locks, relatives = {}, {}
+-- Asked for all jobs at once: who holds their locks, whether those from Kafka are there, and whether any other is of a flow.
+local locks, relatives, from_kafka = {}, {}, {}
 for_each_job(function(id)
   local job, at = prefix .. id, #relatives
   locks[#locks + 1] = job .. ':lock'
-  if not is_from_kafka(id) then
+  if is_from_kafka(id) then
+    from_kafka[#from_kafka + 1] = job
+  else
     relatives[at + 1], relatives[at + 2] = job .. ':dependencies', job .. ':unsuccessful'
     relatives[at + 3], relatives[at + 4] = job .. ':processed', job .. ':failed'
   end
 end)
 local holders = call('MGET', unpack(locks))
+are_all_there = #from_kafka > 0 and call('EXISTS', unpack(from_kafka)) == #from_kafka
 are_relatives = #relatives > 0 and call('EXISTS', unpack(relatives)) > 0
 
 local reply, done = {}, {}
