@@ -13,6 +13,8 @@ export interface CommonFlags {
   readonly workers?: string;
   readonly proto?: readonly string[];
   readonly logLevel?: string;
+  /** Of hosts. */
+  readonly processes?: number;
 }
 
 export interface Context {
@@ -43,8 +45,9 @@ export function loadConfigFor(flags: CommonFlags): Promise<LoadedConfig> {
   return loadConfig({ cwd: cwd(), environment, file: flags.config, flags: flagSettings(flags) });
 }
 
-function flagSettings({ workers, proto, logLevel }: CommonFlags): Setting[] {
+function flagSettings({ workers, proto, logLevel, processes }: CommonFlags): Setting[] {
   return [
+    { path: ['work', 'processes'], value: processes, source: '--processes' },
     { path: ['workers'], value: workers, source: '--workers' },
     { path: ['proto'], value: proto === undefined ? undefined : [...proto], source: '--proto' },
     { path: ['log', 'level'], value: logLevel, source: '--log-level' },

@@ -55,8 +55,12 @@ function action<A extends unknown[]>(run: (...args: A) => Promise<number>): (...
   };
 }
 
+/** The configuration says which numbers are allowed. */
+const PROCESSES = ['--processes <n>', 'processes that run the workers (default: work.processes)', wholeNumber] as const;
+
 command('up', 'run everything: bridge, workers, dashboard; each in a process of its own, started again when it ends')
   .option('--single-process', 'all roles in this process, for debugging')
+  .option(...PROCESSES)
   .action(action(async (flags: CommonFlags & { singleProcess?: boolean }) => (await import('./up.ts')).up(flags)));
 
 const ROLE_COMMANDS: readonly [Role, string][] = [
@@ -65,9 +69,9 @@ const ROLE_COMMANDS: readonly [Role, string][] = [
   ['dashboard', 'serve the dashboard'],
 ];
 for (const [role, description] of ROLE_COMMANDS) {
-  command(role, description).action(
-    action(async (flags: CommonFlags) => (await import('./up.ts')).runRole(role, flags)),
-  );
+  const roleCommand = command(role, description);
+  if (role === 'work') roleCommand.option(...PROCESSES);
+  roleCommand.action(action(async (flags: CommonFlags) => (await import('./up.ts')).runRole(role, flags)));
 }
 
 command('check', 'look at the configuration, the schemas and the workers, and start nothing')

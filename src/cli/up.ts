@@ -1,4 +1,4 @@
-/** `sluice up` and the roles alone. */
+/** `sluice up` and the roles alone; a role of several processes is supervised as `up` supervises. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../log.ts';
@@ -18,6 +18,7 @@ const CHILD_SPARE_MS = 10_000;
 export async function runRole(role: Role, flags: CommonFlags): Promise<number> {
   const context = await createContext(flags, role);
   const { log } = context;
+  if (flags.processes !== undefined && context.config.work.processes > 1) return supervised([role], context, flags);
   return runUntilStopped({ log, deadlineMs: context.config.work.drainMs }, ({ end }) =>
     makeRole(role, context, endOf(log, end)),
   );
@@ -30,11 +31,20 @@ export async function up(flags: CommonFlags & { singleProcess?: boolean }): Prom
   return upInOne(context);
 }
 
-async function upInMany({ config, loaded, log, clock }: Context, flags: CommonFlags): Promise<number> {
+async function upInMany(context: Context, flags: CommonFlags): Promise<number> {
   const checked = await checkedInChild(flags);
   if (checked !== EXIT.ok) return checked;
+  const { config, loaded, log } = context;
   log.info(servers(loaded), 'starting');
-  const children = rolesOf(config).flatMap((role) => specsOf(role, config, flags));
+  return supervised(rolesOf(config), context, flags);
+}
+
+async function supervised(
+  roles: readonly Role[],
+  { config, log, clock }: Context,
+  flags: CommonFlags,
+): Promise<number> {
+  const children = roles.flatMap((role) => specsOf(role, config, flags));
   let supervisor: Supervisor | undefined;
   const onSecondSignal = () => supervisor?.killAll();
   return runUntilStopped({ log, deadlineMs: config.work.drainMs + CHILD_SPARE_MS, onSecondSignal }, async ({ end }) => {

@@ -24,6 +24,10 @@ export default defineWorker('acme.v1.Ping', { run() {} });`;
 const PROTO = 'syntax = "proto3"; package acme.v1; message Ping { string text = 1; }';
 
 function up(files: Record<string, string>, flags: string[] = [], surroundings: Record<string, string> = {}): Running {
+  return start(['up', ...flags], files, surroundings);
+}
+
+function start(args: string[], files: Record<string, string>, surroundings: Record<string, string> = {}): Running {
   const cwd = folder(files);
   const id = `e-${randomUUID().slice(0, 8)}`;
   const env = {
@@ -35,7 +39,7 @@ function up(files: Record<string, string>, flags: string[] = [], surroundings: R
     SLUICE_WORK__DRAIN_MS: '3000',
     ...surroundings,
   };
-  const running = runSluice(['up', ...flags], { cwd, env });
+  const running = runSluice(args, { cwd, env });
   started.push(running);
   return running;
 }
@@ -81,6 +85,23 @@ test('every role is a child that comes back within seconds after kill -9', async
     await vi.waitFor(() => expect(pidsOf(running, role)).toHaveLength(2), { timeout: 5_000 });
     expect(isAlive(pidsOf(running, role)[1] as number)).toBe(true);
   }
+});
+
+test('work --processes runs as many hosts, each started again when it ends', async () => {
+  const running = start(['work', '--processes', '2'], good);
+  const counts = () => ['work-1', 'work-2'].map((child) => pidsOf(running, child).length);
+  await vi.waitFor(() => expect(counts()).toEqual([1, 1]), { timeout: 20_000 });
+  process.kill(pidsOf(running, 'work-2')[0] as number, 'SIGKILL');
+  await vi.waitFor(() => expect(counts()).toEqual([1, 2]), { timeout: 20_000 });
+  const pids = ['work-1', 'work-2'].flatMap((child) => pidsOf(running, child));
+  expect(await running.kill('SIGTERM')).toBe(0);
+  expect(pids.filter(isAlive)).toEqual([]);
+});
+
+test.each(['0', '257'])('--processes %s is refused, and says what is allowed', async (processes) => {
+  const running = start(['work', '--processes', processes], good);
+  expect(await running.ended).toBe(3);
+  expect(running.stderr()).toMatch(/work\.processes.*--processes/s);
 });
 
 test('SIGTERM stops all of it, exit 0', async () => {
