@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { TrackerFields } from '../definition/worker.ts';
+import type { EndSignal } from '../end-signal.ts';
 import { SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -25,7 +26,7 @@ export interface Collector extends Service {
    * Resolves once the event is accepted. `eventId` is a UUID. When the signal fires, the event is given up and the
    * promise rejects with the signal's reason; an event that is under way then may still arrive.
    */
-  track(fields: TrackerFields, eventId: string, signal?: AbortSignal): Promise<void>;
+  track(fields: TrackerFields, eventId: string, signal?: EndSignal): Promise<void>;
 }
 
 export interface CollectorDeps {

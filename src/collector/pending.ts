@@ -1,4 +1,5 @@
 /** An event on its way: it ends once, in exactly one outcome, at its deadline at the latest. */
+import type { EndSignal } from '../end-signal.ts';
 import { SluiceError } from '../errors.ts';
 import type { EncodedEvent } from './tp2.ts';
 
@@ -22,7 +23,7 @@ export interface PendingOptions {
   readonly event: EncodedEvent;
   readonly since: number;
   readonly deadlineMs: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: EndSignal | undefined;
   readonly onSettled: (pending: Pending, outcome: EventOutcome) => void;
 }
 

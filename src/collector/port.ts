@@ -3,13 +3,14 @@
  * given up with it.
  */
 import type { CollectorPort } from '../definition/worker.ts';
+import type { EndSignal } from '../end-signal.ts';
 import { hashedUuid } from '../job/hashed-uuid.ts';
 import type { Collector } from './collector.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
 
 /** The first event of a job has the job's event id, where that is a UUID; the others are derived from it. */
-export function portFor(collector: Pick<Collector, 'track'>, eventId: string, signal?: AbortSignal): CollectorPort {
+export function portFor(collector: Pick<Collector, 'track'>, eventId: string, signal?: EndSignal): CollectorPort {
   let count = 0;
   return {
     track: (fields) => {

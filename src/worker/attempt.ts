@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts';
 import { isOutcome } from '../definition/outcomes.ts';
 import type { CollectorPort, Outcome, WorkerContext } from '../definition/worker.ts';
+import type { EndSignal } from '../end-signal.ts';
 import { messageOf } from '../errors.ts';
 import { eventIdOf } from '../job/event-id.ts';
 import { sourceOf } from '../job/identity.ts';
@@ -46,14 +47,14 @@ export interface AttemptContext {
   readonly find: (job: TakenJob) => Runnable | Outcome;
   /** Told of each attempt before it runs. */
   readonly onAttempt?: (job: TakenJob) => void;
-  readonly portFor: (eventId: string, signal: AbortSignal) => CollectorPort;
+  readonly portFor: (eventId: string, end: EndSignal) => CollectorPort;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
 
 /** `signal` fires when the job must be let go: on stop, and when its lock is lost. */
-export async function attempt(job: TakenJob, signal: AbortSignal, context: AttemptContext): Promise<Outcome> {
+export async function attempt(job: TakenJob, signal: EndSignal, context: AttemptContext): Promise<Outcome> {
   context.onAttempt?.(job);
   const started = context.clock.now();
   const found = context.find(job);
@@ -68,7 +69,7 @@ export async function attempt(job: TakenJob, signal: AbortSignal, context: Attem
 function readAndRun(
   runnable: Runnable,
   job: TakenJob,
-  signal: AbortSignal,
+  signal: EndSignal,
   context: AttemptContext,
 ): Promise<Outcome> | Outcome {
   let message: unknown;
@@ -126,7 +127,7 @@ class RunContext implements WorkerContext {
   }
 
   get collector(): CollectorPort {
-    this.#collector ??= this.#context.portFor(this.eventId, this.signal);
+    this.#collector ??= this.#context.portFor(this.eventId, this.#leash.end);
     return this.#collector;
   }
 }

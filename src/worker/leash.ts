@@ -4,6 +4,7 @@
  */
 import { failureOf, isOutcome } from '../definition/outcomes.ts';
 import type { Outcome } from '../definition/worker.ts';
+import { type EndSignal, PlainEnd } from '../end-signal.ts';
 import { SluiceError } from '../errors.ts';
 
 /** A year. BullMQ keeps due times multiplied by 4096 in doubles, which ends not far beyond ten. */
@@ -12,23 +13,24 @@ const LONGEST_WAIT_MS = 365 * 24 * 3_600_000;
 type Result = Outcome | void;
 
 export class Leash {
-  readonly #outer: AbortSignal;
+  /** Fires on either: for what listens on behalf of the run. */
+  readonly end = new PlainEnd();
+  readonly #outer: EndSignal;
   readonly #timeoutMs: number;
   #isOver = false;
   #own: AbortController | undefined;
-  #reason: { readonly value: unknown } | undefined;
 
   /** `outer` fires when the job must be let go. */
-  constructor(outer: AbortSignal, timeoutMs: number) {
+  constructor(outer: EndSignal, timeoutMs: number) {
     this.#outer = outer;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Fires on either; made for who asks for it. */
+  /** As `end`; made for who asks for it. */
   get signal(): AbortSignal {
     if (this.#own === undefined) {
       this.#own = new AbortController();
-      if (this.#reason !== undefined) this.#own.abort(this.#reason.value);
+      if (this.end.aborted) this.#own.abort(this.end.reason);
     }
     return this.#own.signal;
   }
@@ -52,8 +54,8 @@ export class Leash {
   #outcomeOf(running: Promise<Result>): Promise<Outcome> {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const letGo = (reason: unknown) => {
-      this.#reason ??= { value: reason };
       end(failureOf(reason));
+      this.end.abort(reason);
       this.#own?.abort(reason);
     };
     const onAbort = () => letGo(this.#outer.reason);

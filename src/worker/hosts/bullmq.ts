@@ -8,6 +8,7 @@
  */
 import type { WorkersOf } from '../../definition/discover.ts';
 import type { Outcome, WorkerDefinition } from '../../definition/worker.ts';
+import { type EndSignal, PlainEnd } from '../../end-signal.ts';
 import { messageOf, SluiceError } from '../../errors.ts';
 import { createBullSource, isTestedSource } from '../../queue/bullmq/source.ts';
 import { timedBackend } from '../../queue/bullmq/timed-backend.ts';
@@ -49,7 +50,7 @@ type Around = (run: () => Promise<Outcome>) => Promise<Outcome>;
 export function createBullHost(options: BullHostOptions): Host {
   const { queue, prefix, concurrency, connection, log, clock, workers, schemas } = options;
   const keyPrefix = `${prefix}:${queue}:`;
-  const running = new Map<string, AbortController>();
+  const running = new Map<string, PlainEnd>();
   const find = byMessage(workers, schemas, () => running.size >= concurrency);
   const context = { ...options, find };
   /** The newest, and those before it that still finish a job. */
@@ -67,7 +68,7 @@ export function createBullHost(options: BullHostOptions): Host {
   let signs = 0;
   const stopping = new AbortController();
 
-  function run(taken: Parameters<Host['attempt']>[0], signal: AbortSignal): Promise<Outcome> {
+  function run(taken: Parameters<Host['attempt']>[0], signal: EndSignal): Promise<Outcome> {
     return attempt(taken, signal, context);
   }
 
@@ -94,10 +95,10 @@ export function createBullHost(options: BullHostOptions): Host {
 
   async function runAbortable(held: HeldJob, around: Around = (run) => run()): Promise<Outcome> {
     if (clock.now() - held.askedAt > LOCK_MS) await requireOwn(held, LOCK_MS);
-    const own = new AbortController();
+    const own = new PlainEnd();
     running.set(held.id, own);
     try {
-      return await around(() => run(held, own.signal));
+      return await around(() => run(held, own));
     } finally {
       // A job whose lock was lost may be running here a second time.
       if (running.get(held.id) === own) running.delete(held.id);
