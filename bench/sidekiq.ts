@@ -6,13 +6,14 @@ import type { Redis } from '../src/redis/connection.ts';
 import { allOf, type Contestant, contest, node, run, spreads } from './contest.ts';
 import { bridge } from './fill.ts';
 import type { Part } from './part.ts';
-import { sidekiqJob } from './payload.ts';
+import { PAYLOAD_BYTES, sidekiqJob } from './payload.ts';
 import { ratioOf } from './statistics.ts';
 import { fillTopic } from './topic.ts';
 
 const RECORDS = 400_000;
 const QUICK_RECORDS = 150_000;
 const LIMIT_MS = 4_000;
+const QUEUE = 'queue:filled';
 
 /** A topic whose records are finished when their jobs have run: the ledger holds each of them. */
 export const settled = { record: 'sidekiq', target: 'sidekiq', settle: 'acknowledged' };
@@ -47,9 +48,19 @@ function contestants(brokers: string, topic: string, records: number): Record<st
     },
     pushBulk: ruby('push_bulk'),
     performAsync: ruby('perform_async'),
+    redisBenchmark: {
+      start: ({ url }) =>
+        run('redis-benchmark', [...benchmarkFlags(url, 2 * records), 'LPUSH', QUEUE, 'x'.repeat(PAYLOAD_BYTES)]),
+      count: waiting,
+    },
   };
 }
 
+/** Two connections, 500 commands at once on each, as the other contestants have two batches under way. */
+function benchmarkFlags(url: string, commands: number): string[] {
+  return ['-p', new URL(url).port, '-n', String(commands), '-c', '2', '-P', '500', '-q'];
+}
+
 export function waiting(redis: Redis): Promise<number> {
-  return redis.llen('queue:filled');
+  return redis.llen(QUEUE);
 }
