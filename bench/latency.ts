@@ -2,6 +2,7 @@
  * From the making of a record to the start of its worker, through bridge, queue and host, beside a bare KafkaJS consumer of
  * the same topic at the same time. A thousand a second is next to nothing; twenty thousand is a load for two cores.
  */
+import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,27 +29,43 @@ export const latency: Part = async ({ brokers, isQuick }) => {
     rows[`sluice at ${rate}/s`] = percentiles(sluice, seconds);
     rows[`kafkajs at ${rate}/s`] = percentiles(kafkajs, seconds);
   }
+  if (!isQuick) {
+    const { sluice } = await race(brokers, RATES[0] as number, seconds, true);
+    rows[`sluice at ${RATES[0]}/s, a bridge joins and leaves`] = percentiles(sluice, seconds);
+  }
   const p99 = (name: string) => Number(rows[`${name} at ${RATES[0]}/s`]?.p99Ms);
   return { rows, figures: { startLatencyP99Ms: p99('sluice'), kafkajsLatencyP99Ms: p99('kafkajs') } };
 };
 
-async function race(brokers: string, rate: number, seconds: number) {
-  const topic = `bench.latency.${process.pid}.${rate}`;
+async function race(brokers: string, rate: number, seconds: number, isRebalanced = false) {
+  const topic = `bench.latency.${process.pid}.${rate}.${isRebalanced}`;
   await makeTopic({ topic, brokers });
   const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   const file = (name: string) => join(dir, `${name}.json`);
   const server = await startRedis();
+  const startBridge = () => bridge(brokers, topic, { queue: 'filled' }, filled).start(server, 0);
   const running = [
     node(['bench/contestants/consume.ts', brokers, topic], { BENCH_AGES: file('kafkajs') }),
-    bridge(brokers, topic, { queue: 'filled' }, filled).start(server, 0),
+    startBridge(),
     startHost(brokers, server.url, 'timed', { BENCH_AGES: file('sluice') }),
   ];
   await pause(START_MS);
-  await through(node(['bench/contestants/produce.ts', brokers, topic, String(rate), String(WARM_SECONDS + seconds)]));
+  const toldSeconds = String(WARM_SECONDS + seconds);
+  const produced = through(node(['bench/contestants/produce.ts', brokers, topic, String(rate), toldSeconds]));
+  if (isRebalanced) await joinAndLeave(startBridge, seconds);
+  await produced;
   await pause(CATCH_UP_MS);
   await Promise.all(running.map((child) => end(child, 'SIGTERM')));
   await server.stop();
   return { sluice: agesIn(file('sluice')), kafkajs: agesIn(file('kafkajs')) };
+}
+
+/** A second bridge of the group, for half of the time that counts. */
+async function joinAndLeave(startBridge: () => ChildProcess, seconds: number): Promise<void> {
+  await pause((WARM_SECONDS + seconds / 4) * 1_000);
+  const second = startBridge();
+  await pause((seconds / 2) * 1_000);
+  await end(second, 'SIGTERM');
 }
 
 /** In order of arrival. */
@@ -64,6 +81,6 @@ function percentiles(ages: readonly number[], seconds: number): Rows[string] {
   return { jobs: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99), p999Ms: at(0.999) };
 }
 
-function through(child: ReturnType<typeof node>): Promise<unknown> {
+function through(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve) => child.once('close', resolve));
 }
