@@ -137,20 +137,22 @@ async function asStockWorkers(ids: readonly string[]): Promise<void> {
 
 async function ledgerOf(id: string): Promise<{ base: string; chunk: number; slot: number }> {
   const [, source = '', offset = '0'] = /^(k~.*~)(\d+)$/.exec(id) ?? [];
-  bases ??= await ledgers();
+  bases ??= await ledgersByPrefix();
   return { base: bases[source] ?? '', chunk: Math.floor(Number(offset) / 512), slot: Number(offset) % 512 };
 }
 
 /** By the prefix of their job ids. */
-async function ledgers(): Promise<Record<string, string>> {
+async function ledgersByPrefix(): Promise<Record<string, string>> {
   const keys = await redis.keys('sluice:sources:*');
   const pairs = keys.map(async (key) => [key.slice('sluice:sources:'.length), (await redis.smembers(key))[0] ?? '']);
   return Object.fromEntries(await Promise.all(pairs)) as Record<string, string>;
 }
 
 async function unsettled(): Promise<number> {
-  bases ??= await ledgers();
-  const counts = await Promise.all(Object.values(bases).map((base) => countUnsettled(redis, base)));
+  bases ??= await ledgersByPrefix();
+  // A ledger has two prefixes: with the mark of its group, as Sidekiq's jobs have, and without.
+  const ledgers = new Set(Object.values(bases));
+  const counts = await Promise.all([...ledgers].map((base) => countUnsettled(redis, base)));
   return counts.reduce((sum, each) => sum + each, 0);
 }
 

@@ -8,8 +8,11 @@ if (major < 22 || (major === 22 && minor < 19)) {
 }
 const { existsSync } = await import('node:fs');
 const { enableCompileCache, registerHooks } = await import('node:module');
-// Half of a start is compiling what did not change since the last one. Where nothing can be kept, nothing happens.
-enableCompileCache();
+// Half of a start is compiling what did not change since the last one. Kept where nobody else can write: it is believed.
+// Where nothing can be kept, nothing happens.
+const { homedir } = await import('node:os');
+const { join } = await import('node:path');
+enableCompileCache(join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sluice'));
 const source = new URL('../src/cli/main.ts', import.meta.url);
 if (existsSync(source)) {
   registerHooks({

@@ -34,7 +34,9 @@ export interface Stages {
   readonly clock: Clock;
 }
 
+/** Speaks for the log from `from` to `last`. */
 interface Cut {
+  readonly from: number;
   readonly last: number;
   readonly bytes: ReadonlyMap<Shard, number>;
   readonly jobs: ReadonlyMap<string, PlacedJob[]>;
@@ -46,8 +48,9 @@ const TAKEN: FeedEnd = { kind: 'taken' };
 const REVOKED: FeedEnd = { kind: 'revoked' };
 
 /**
- * Resolves with the last cuts on their way still (`held.sends`), unless something is amiss. Rejects only with what
- * `heartbeat` rejects with: the group rebalances.
+ * Resolves with the last cuts on their way still (`held.sends`), unless something is amiss: then the partition's position
+ * is behind what the consumer has fetched, and it has to be sent there before it goes on. Rejects only with what `heartbeat`
+ * rejects with, such as that the group rebalances.
  */
 export async function feed(
   held: HeldPartition,
@@ -55,15 +58,17 @@ export async function feed(
   control: BatchControl,
   stages: Stages,
 ): Promise<FeedEnd> {
+  // What lies between would be taken for a gap in the log.
+  if (batch.start > held.position) return { kind: 'ahead' };
   const { shards, sends } = held;
   // A claim made anew meanwhile starts elsewhere: the rest of this batch would leave a hole behind it (rule 8).
   const isClaimed = () => held.isReady && held.shards === shards;
   const beating = <T>(work: Promise<T>) => whileBeating(work, control, stages.clock);
   let end = TAKEN;
   try {
-    for (const { records, last } of cuts(batch, held.position)) {
+    for (const cut of cuts(batch, held.position)) {
       if (!control.isCurrent() || !isClaimed()) end = REVOKED;
-      else end = await beating(feedCut(held, planCut(held, records, last, stages), stages, isClaimed));
+      else end = await beating(feedCut(held, planCut(held, cut, stages), stages, isClaimed));
       if (end.kind === 'taken') await beating(sends.fewerThan(CUTS_UNDER_WAY));
       end = sends.failure ?? end;
       if (end.kind !== 'taken') break;
@@ -79,9 +84,10 @@ export async function feed(
     if (end.kind !== 'taken') {
       await sends.fewerThan(1);
       takeBack(held, sends);
-    } else if (isClaimed()) held.passSent();
-    const taken = end.kind === 'taken' ? held.sent : held.acked;
-    if (isClaimed() && taken >= 0) control.resolve(taken);
+    } else if (isClaimed()) {
+      held.passSent();
+      control.resolve(held.position - 1);
+    }
   }
 }
 
@@ -121,6 +127,8 @@ async function feedCut(held: HeldPartition, cut: Cut, stages: Stages, isClaimed:
     return { kind: 'late', error };
   }
   if (!isClaimed()) return REVOKED;
+  // Meanwhile one before it may have failed, and Redis be well again.
+  if (held.sends.failure !== undefined) return held.sends.failure;
   held.sends.add(send(held, cut, stages));
   return TAKEN;
 }
@@ -132,22 +140,34 @@ async function writeLetters(held: HeldPartition, { rejected, last }: Cut, { lett
   if (due.length > 0) metrics.recordsSettled.inc({ topic: held.topic, outcome: 'rejected' }, due.length);
 }
 
-/** Every shard that the topic can reach gets a batch, empty or not: its ledger advances with the others. */
+/**
+ * Every shard that the topic can reach gets a batch, empty or not: its ledger advances with the others. From this moment on
+ * the next cut expects that this one has arrived, whatever becomes of it: one that is not sent leaves no hole.
+ */
 async function send(held: HeldPartition, cut: Cut, stages: Stages): Promise<FeedEnd> {
-  const ends = await Promise.all(held.shards.map((each) => sendToShard(held, each, cut, stages)));
+  const expected = held.shards.map(({ sent }) => sent);
+  for (const each of held.shards) each.sent = Math.max(each.sent, cut.last);
+  const ends = await Promise.all(
+    held.shards.map((each, i) => sendToShard(held, each, expected[i] as number, cut, stages)),
+  );
   return ends.find(({ kind }) => kind !== 'taken') ?? TAKEN;
 }
 
-async function sendToShard(held: HeldPartition, target: HeldShard, cut: Cut, { metrics }: Stages): Promise<FeedEnd> {
+async function sendToShard(
+  held: HeldPartition,
+  target: HeldShard,
+  expected: number,
+  cut: Cut,
+  { metrics }: Stages,
+): Promise<FeedEnd> {
   const { shard, sink } = target;
   const jobs = cut.jobs.get(shard.name) ?? [];
   const bytes = cut.bytes.get(shard) ?? 0;
   shard.sent(bytes);
   await shard.slots.take();
-  const expected = target.sent;
   try {
+    if (!held.isReady || !held.shards.includes(target)) return REVOKED;
     if (!shard.isReachable) return { kind: 'closed' };
-    target.sent = cut.last;
     const reply = await sink.enqueue(target.claim, expected, { jobs, last: cut.last });
     if (reply.status === 'refused') return { kind: 'refused', queue: reply.queue, why: reply.why };
     // A reply to a claim that was made anew meanwhile says nothing about the new one.
@@ -159,7 +179,7 @@ async function sendToShard(held: HeldPartition, target: HeldShard, cut: Cut, { m
     target.acked = Math.max(target.acked, reply.enqueued);
     // What became no job here, letters and gaps of the log included, is settled.
     const unfinished = sink.isTracked ? jobs.map(({ offset }) => offset) : [];
-    target.finished.addExcept(expected + 1, cut.last + 1, unfinished);
+    target.finished.addExcept(cut.from, cut.last + 1, unfinished);
     if (!sink.isTracked) metrics.recordsSettled.inc({ topic: held.topic, outcome: 'enqueued' }, reply.created);
     shard.enqueued(reply, textBytesOf(jobs));
     held.recovery?.enqueued(jobs, reply);
@@ -181,7 +201,7 @@ function countJobs(metrics: Metrics, topic: string, jobs: readonly PlacedJob[]):
   for (const [queue, count] of counts) metrics.jobsEnqueued.inc({ topic, queue }, count);
 }
 
-function planCut(held: HeldPartition, records: readonly KafkaRecord[], last: number, stages: Stages): Cut {
+function planCut(held: HeldPartition, { from, records, last }: CutRecords, stages: Stages): Cut {
   const { decode, route, delays, metrics, clock } = stages;
   metrics.recordsRead.inc({ topic: held.topic }, records.length);
   const now = clock.now();
@@ -214,7 +234,7 @@ function planCut(held: HeldPartition, records: readonly KafkaRecord[], last: num
       return [shard, shard.footprint.expected(textBytesOf(own), own.length)];
     }),
   );
-  return { last, bytes, jobs, rejected, late };
+  return { from, last, bytes, jobs, rejected, late };
 }
 
 function textBytesOf(jobs: readonly PlacedJob[]): number {
@@ -222,23 +242,27 @@ function textBytesOf(jobs: readonly PlacedJob[]): number {
 }
 
 interface CutRecords {
+  readonly from: number;
   readonly records: readonly KafkaRecord[];
   /** The cut speaks for the log up to here: the last one's goes to where the fetch has gone. */
   readonly last: number;
 }
 
-function* cuts({ records: fetched, end }: RecordBatch, from: number): Generator<CutRecords> {
-  const records = fetched.filter(({ offset }) => offset >= from);
+function* cuts({ records: fetched, end }: RecordBatch, position: number): Generator<CutRecords> {
+  const records = fetched.filter(({ offset }) => offset >= position);
+  let from = position;
   let start = 0;
   let bytes = 0;
   for (let i = 0; i < records.length; i++) {
     const size = (records[i] as KafkaRecord).value?.length ?? 0;
     if (i > start && (i - start >= CUT_RECORDS || bytes + size > CUT_BYTES)) {
-      yield { records: records.slice(start, i), last: (records[i - 1] as KafkaRecord).offset };
+      const { offset: last } = records[i - 1] as KafkaRecord;
+      yield { from, records: records.slice(start, i), last };
+      from = last + 1;
       start = i;
       bytes = 0;
     }
     bytes += size;
   }
-  if (start < records.length) yield { records: records.slice(start), last: end - 1 };
+  if (start < records.length) yield { from, records: records.slice(start), last: end - 1 };
 }

@@ -55,6 +55,10 @@ export class Flow {
     each.isBusy = true;
     try {
       this.#after(each, await feed(each, batch, control, plan(batch.topic).stages));
+    } catch (error) {
+      // The client may go on without joining again, from a place that is ahead of the partition's.
+      if (this.#isHeld(each)) this.#hold(each);
+      throw error;
     } finally {
       each.isBusy = false;
       this.#watch(each);
@@ -106,7 +110,7 @@ export class Flow {
         .map(({ record }) => record)
         .filter(({ offset }) => offset < end && each.carried.has(offset));
       this.#expectAll(each, records);
-      const batch = { topic, partition, epoch, records, end, highWatermark: end };
+      const batch = { topic, partition, epoch, records, start: each.position, end, highWatermark: end };
       this.#after(each, await feed(each, batch, untilClaimed(each), plan(topic).stages));
     } catch (error) {
       this.#holdBack(each);
@@ -127,6 +131,11 @@ export class Flow {
     this.#options.log.error({ topic: each.topic, partition: each.partition, missing }, 'carried records are not there');
   }
 
+  /** What an assignment that is over has left behind has no say in the next one's partition of that name. */
+  #isHeld(each: HeldPartition): boolean {
+    return this.#options.holdings.get(each) === each;
+  }
+
   #hold(each: HeldPartition): void {
     this.#options.consumer().pause([each]);
     each.isFlowing = false;
@@ -136,7 +145,7 @@ export class Flow {
   #after(each: HeldPartition, end: FeedEnd): void {
     const { holdings, log } = this.#options;
     const { topic, partition } = each;
-    if (end.kind === 'taken' || end.kind === 'revoked') return;
+    if (end.kind === 'taken' || end.kind === 'revoked' || !this.#isHeld(each)) return;
     this.#hold(each);
     if (end.kind === 'disowned') holdings.reclaim(each, end.status);
     if (end.kind === 'refused') {

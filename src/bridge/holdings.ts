@@ -102,6 +102,7 @@ export class Holdings {
 
   #halt(each: HeldPartition, reason: string): void {
     each.state = 'halted';
+    if (each.isFlowing) this.#options.consumer().pause([each]);
     each.isFlowing = false;
     each.haltReason = reason;
     this.#tellHalted(each);

@@ -1,6 +1,7 @@
 /** `sluice up` and the roles alone; a role of several processes is supervised as `up` supervises. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Service } from '../service.ts';
 import { check } from './check.ts';
@@ -25,6 +26,9 @@ export async function runRole(role: Role, flags: CommonFlags): Promise<number> {
 }
 
 export async function up(flags: CommonFlags & { singleProcess?: boolean }): Promise<number> {
+  if (flags.singleProcess && flags.processes !== undefined) {
+    throw new SluiceError('USAGE', '--processes: not allowed with --single-process; allowed: one of them');
+  }
   const context = await createContext(flags, 'up');
   if (!flags.singleProcess) return upInMany(context, flags);
   await check({ ...flags, quiet: true });

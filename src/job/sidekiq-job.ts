@@ -143,7 +143,8 @@ function stampedValue(name: string, value: string, { jid, queue, createdAtMs, di
     case 'retry':
       return value === 'null' ? 'true' : value;
     case 'jid':
-      return value === 'null' ? JSON.stringify(jid) : value;
+      // Sidekiq looks jobs up by the plain text of their jid.
+      return value === 'null' || value.includes('\\') ? JSON.stringify(jid) : value;
     case 'queue':
       return labelOf(queue).slice(0, -1);
     case 'created_at':

@@ -38,7 +38,8 @@ export async function takeBatch(payload: EachBatchPayload, taker: BatchTaker): P
 function toBatch({ batch }: EachBatchPayload, epoch: number): RecordBatch {
   const { topic, partition, messages } = batch;
   const [end, highWatermark] = [Number(batch.lastOffset()) + 1, Number(batch.highWatermark)];
-  return { topic, partition, epoch, records: messages.map(toRecord), highWatermark, end };
+  const start = Number(Reflect.get(batch, 'fetchedOffset'));
+  return { topic, partition, epoch, records: messages.map(toRecord), highWatermark, start, end };
 }
 
 function controlOf(payload: EachBatchPayload, hold: Hold): BatchControl {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Rejection } from '../../src/bridge/decode.ts';
 import { feed, type Stages, takeBack } from '../../src/bridge/feed.ts';
 import { HeldPartition } from '../../src/bridge/held-partition.ts';
@@ -62,7 +62,7 @@ const STAGES: Stages = {
 
 function batchOf(from: number, count: number) {
   const records = Array.from({ length: count }, (_, i) => recordAt(from + i));
-  return { topic: 't', partition: 0, epoch: 1, highWatermark: from + count, end: from + count, records };
+  return { topic: 't', partition: 0, epoch: 1, highWatermark: from + count, start: from, end: from + count, records };
 }
 
 it('sends nothing of a batch under a claim that was made anew while a letter was written (rule 8)', async () => {
@@ -96,6 +96,76 @@ it('sends nothing of a batch under a claim that was made anew while a letter was
   expect(batches).toEqual([{ token: 'first', expected: -1, last: CUT - 1 }]);
   expect(resolved).toEqual([]);
   expect(held.position).toBe(0);
+});
+
+describe('of a shard that is busy with other partitions', () => {
+  let open: Awaited<ReturnType<typeof openShard>>;
+  let partition: HeldPartition;
+  const resolved: number[] = [];
+  const control = {
+    isCurrent: () => true,
+    heartbeat: async () => {},
+    resolve: (offset: number) => void resolved.push(offset),
+  };
+  const release = () => [1, 2].forEach(() => void open.outlet.shard.slots.give());
+
+  beforeEach(async () => {
+    resolved.length = 0;
+    open = await openShard();
+    for (let i = 0; i < 2; i++) await open.outlet.shard.slots.take();
+    partition = new HeldPartition({ topic: 't', partition: 0 }, 1);
+    partition.adopt([{ ...open.outlet, claim: claimOf('only') }], 0, { generation: 0, reached: -1, finished: [] });
+    partition.begin();
+  });
+  afterEach(() => open.outlet.shard.stop());
+
+  it('nothing is asked for twice', async () => {
+    expect(await feed(partition, batchOf(0, 100), control, STAGES)).toEqual({ kind: 'taken' });
+    expect([partition.position, resolved, open.batches]).toEqual([100, [99], []]);
+    release();
+    await feed(partition, batchOf(100, 10), control, STAGES);
+    await partition.sends.fewerThan(1);
+    expect(open.batches.map(({ expected, last }) => [expected, last])).toEqual([
+      [-1, 99],
+      [99, 109],
+    ]);
+  });
+
+  it('a cut that was refused while the next one wrote its letters leaves no hole, though Redis is back by then', async () => {
+    const { shard } = open.outlet;
+    const slow: Stages['letters'] = {
+      bury: async () => {},
+      async reject(_of, [first]) {
+        if (first?.record.offset !== CUT) return;
+        shard.failed(new SluiceError('UNREACHABLE', 'gone'));
+        release();
+        await vi.waitFor(() => expect(shard.isOpen).toBe(true));
+      },
+    };
+    expect(await feed(partition, batchOf(0, 2 * CUT), control, { ...STAGES, letters: slow })).toEqual({
+      kind: 'closed',
+    });
+    expect([open.batches, partition.position, partition.settled]).toEqual([[], 0, 0]);
+  });
+
+  it('a cut of a claim that is over by its turn is not sent', async () => {
+    await feed(partition, batchOf(0, 100), control, STAGES);
+    partition.state = 'lost';
+    release();
+    await partition.sends.fewerThan(1);
+    expect(open.batches).toEqual([]);
+  });
+});
+
+it('takes nothing of a batch from further on than the partition is: what lies between is no gap', async () => {
+  const { outlet, batches } = await openShard();
+  const held = new HeldPartition({ topic: 't', partition: 0 }, 1);
+  held.adopt([{ ...outlet, claim: claimOf('only') }], 0, { generation: 0, reached: -1, finished: [] });
+  held.begin();
+  const control = { isCurrent: () => true, heartbeat: async () => {}, resolve: () => {} };
+  expect(await feed(held, batchOf(100, 100), control, STAGES)).toEqual({ kind: 'ahead' });
+  await outlet.shard.stop();
+  expect([batches, held.position, held.settled]).toEqual([[], 0, 0]);
 });
 
 describe('with its last cut on its way', () => {
@@ -157,7 +227,7 @@ describe('with its last cut on its way', () => {
     replies.at(-1)?.resolve({ status: 'behind', enqueued: CUT - 1 });
     expect(await second).toEqual({ kind: 'closed' });
     expect([partition.position, partition.acked]).toEqual([CUT, CUT - 1]);
-    expect(resolved).toEqual([CUT - 1]);
+    expect(resolved).toEqual([]);
   });
 
   it('has what fails without a reason of its own told', async () => {

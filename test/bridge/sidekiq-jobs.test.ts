@@ -56,6 +56,15 @@ it('passes a job on as it is spelled, and adds what Ruby expects of one', () => 
   expect(jid).toMatch(/^[0-9a-f]{24}$/);
 });
 
+it('reads over a byte order mark, which is no part of the job', () => {
+  expect(text({ record: 'sidekiq' }, '\ufeff{"class":"Hard","args":[]}')).toMatch(/^\{"class":"Hard","args":\[\],/);
+});
+
+it('writes a jid plainly, and keeps a time that is as Sidekiq writes it', () => {
+  const job = '{"class":"Hard","args":[],"jid":"\\u0061b","created_at":1700000000.5}';
+  expect(text({ record: 'sidekiq' }, job)).toMatch(/"jid":"ab","created_at":1700000000\.5,/);
+});
+
 it('keeps what the job says of itself, over what would be made up', () => {
   const job = {
     class: 'A',

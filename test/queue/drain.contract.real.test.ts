@@ -215,6 +215,10 @@ const SCENARIOS: Record<string, Scenario> = {
     given: (queue) => addEach(queue, { deduplication: { id: 'one' } }, { deduplication: { id: 'one' } }, {}),
     when: drain,
   },
+  'a deduplicated job that leaves nothing behind, with an id as of a job from Kafka': {
+    given: (queue) => addEach(queue, { jobId: 'k~t~0~0~1', deduplication: { id: 'one' } }),
+    when: drainKeeping('0'),
+  },
   'the last of a deduplicated job, made when it completes': {
     given: (queue) => addEach(queue, {}),
     when: async (drainer) => {

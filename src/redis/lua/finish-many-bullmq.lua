@@ -51,10 +51,20 @@ local function has_relatives(job)
   return false
 end
 
+-- Whether there is a ledger that the job may be entered in: anybody may give a job an id that looks like one from Kafka.
+local known_sources = {}
+local function is_of_a_ledger(id)
+  if not is_from_kafka(id) then return false end
+  local source = source_and_offset(id)
+  if not source then return false end
+  if known_sources[source] == nil then known_sources[source] = call('EXISTS', sources .. ':' .. source) == 1 end
+  return known_sources[source]
+end
+
 -- What has to be known of a job: whether it is there, its parent, its deduplication. One from Kafka that leaves nothing behind
 -- has neither of the two, and that it is there was asked for all at once.
 local function known_of(id, job, keep)
-  if are_all_there and keep == '0' and is_from_kafka(id) then return { '' } end
+  if are_all_there and keep == '0' and is_of_a_ledger(id) then return { '' } end
   return call('HMGET', job, 'ats', 'parentKey', 'deid')
 end
 

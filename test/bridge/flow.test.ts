@@ -1,0 +1,109 @@
+/** What flows is sent where it stands whenever something is amiss, and only what this assignment has is ever held. */
+import { expect, it } from 'vitest';
+import type { Delays } from '../../src/bridge/delays.ts';
+import { Flow } from '../../src/bridge/flow.ts';
+import { HeldPartition } from '../../src/bridge/held-partition.ts';
+import type { Holdings } from '../../src/bridge/holdings.ts';
+import type { Shard } from '../../src/bridge/shard.ts';
+import { Slots } from '../../src/bridge/slots.ts';
+import type { TopicPlan } from '../../src/bridge/topic-plan.ts';
+import { systemClock } from '../../src/clock.ts';
+import { SluiceError } from '../../src/errors.ts';
+import type { GroupConsumer, KafkaRecord } from '../../src/kafka/consumer.ts';
+import { silentLog } from '../../src/log.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import type { Claim, Sink } from '../../src/queue/sink.ts';
+
+const SINK_ERROR = new SluiceError('UNREACHABLE', 'gone');
+
+/** A shard whose gate stays open, with one partition after the other of one name. */
+function setUp(enqueue: () => Promise<unknown>) {
+  const said: string[] = [];
+  const shard = { name: 'main', slots: new Slots(2), isOpen: true, isReachable: true } as unknown as Shard;
+  const nothing = () => {};
+  Object.assign(shard, { admit: () => true, sent: nothing, answered: nothing, failed: nothing, enqueued: nothing });
+  Object.assign(shard, { footprint: { expected: () => 0 } });
+  let present: HeldPartition;
+  const consumer: Partial<GroupConsumer> = {
+    pause: () => void said.push('pause'),
+    resume: () => void said.push('resume'),
+    seek: (_, offset) => void said.push(`seek ${offset}`),
+  };
+  const stages: TopicPlan['stages'] = {
+    decode: () => ({ reason: 'invalid', error: 'no job' }),
+    route: () => ({ reason: 'invalid', error: 'no job' }),
+    letters: { reject: async () => {}, bury: async () => {} },
+    delays: { isForOthers: () => false, dueOf: () => undefined, take: async () => {} } as unknown as Delays,
+    metrics: createMetrics(),
+    clock: systemClock,
+  };
+  const flow = new Flow({
+    holdings: { all: [], get: () => present, reclaim: nothing } as unknown as Holdings,
+    consumer: () => consumer as GroupConsumer,
+    plan: () => ({ stages, outlets: [{ shard }] }) as unknown as TopicPlan,
+    carried: async () => [],
+    log: silentLog,
+    clock: systemClock,
+    signal: new AbortController().signal,
+  });
+  function assign(): HeldPartition {
+    present = new HeldPartition({ topic: 't', partition: 0 }, 1);
+    const sink = { isTracked: true, enqueue } as unknown as Sink;
+    const claim = { enqueued: -1 } as Claim;
+    present.adopt([{ shard, sink, claim }], 0, { generation: 0, reached: -1, finished: [] });
+    present.begin();
+    present.isFlowing = true;
+    return present;
+  }
+  return { flow, shard, said, assign };
+}
+
+function batch(start: number, count: number) {
+  const record = (offset: number): KafkaRecord => ({ offset, key: null, value: null, headers: {}, timestamp: 0 });
+  const records = Array.from({ length: count }, (_, i) => record(start + i));
+  return { topic: 't', partition: 0, epoch: 1, records, start, end: start + count, highWatermark: start + count };
+}
+
+const CONTROL = { isCurrent: () => true, resolve: () => {}, heartbeat: async () => {} };
+
+it('holds a partition whose last cut failed behind its batch', async () => {
+  const { flow, said, assign } = setUp(async () => {
+    throw SINK_ERROR;
+  });
+  const each = assign();
+  await flow.records(batch(0, 100), CONTROL);
+  await flow.sent();
+  expect([said, each.isFlowing, each.position]).toEqual([['pause'], false, 0]);
+});
+
+it('holds a partition whose batch was broken off, for the client may go on from further ahead', async () => {
+  const reply = Promise.withResolvers<unknown>();
+  const { flow, said, assign } = setUp(() => reply.promise);
+  const each = assign();
+  await flow.records(batch(0, 100), CONTROL);
+  const heartbeat = async () => {
+    reply.reject(SINK_ERROR);
+    throw new Error('no heartbeat');
+  };
+  await expect(flow.records(batch(100, 100), { ...CONTROL, heartbeat })).rejects.toThrow('no heartbeat');
+  expect([said, each.isFlowing, each.position]).toEqual([['pause'], false, 0]);
+});
+
+it('holds a partition that a batch from further on came for', async () => {
+  const { flow, said, assign } = setUp(() => Promise.reject(SINK_ERROR));
+  const each = assign();
+  await flow.records(batch(50, 10), CONTROL);
+  expect([said, each.isFlowing, each.position]).toEqual([['pause'], false, 0]);
+});
+
+it('lets the partition of a later assignment flow when a cut of the earlier one fails', async () => {
+  const reply = Promise.withResolvers<unknown>();
+  const { flow, said, assign } = setUp(() => reply.promise);
+  const before = assign();
+  await flow.records(batch(0, 100), CONTROL);
+  before.state = 'lost';
+  const after = assign();
+  reply.resolve({ status: 'disowned', enqueued: -1 });
+  await flow.sent();
+  expect([said, after.isFlowing]).toEqual([[], true]);
+});
