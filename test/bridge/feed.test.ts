@@ -139,7 +139,7 @@ describe('of a shard that is busy with other partitions', () => {
         if (first?.record.offset !== CUT) return;
         shard.failed(new SluiceError('UNREACHABLE', 'gone'));
         release();
-        await vi.waitFor(() => expect(shard.isOpen).toBe(true));
+        await vi.waitFor(() => expect(shard.isOpen).toBe(true), 4_000);
       },
     };
     expect(await feed(partition, batchOf(0, 2 * CUT), control, { ...STAGES, letters: slow })).toEqual({
