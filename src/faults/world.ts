@@ -9,7 +9,7 @@ import { systemClock } from '../clock.ts';
 import { SluiceError } from '../errors.ts';
 import { Fleet, type Member, type Program } from './fleet.ts';
 import { type History, openHistory } from './history.ts';
-import { type KafkaAddress, kafkaClient } from './kafka-client.ts';
+import { type KafkaAddress, kafkaClient, makeTopics } from './kafka-client.ts';
 import { type KafkaProxy, startKafkaProxy } from './kafka-proxy.ts';
 import type { Command, Special } from './load/run-producer.ts';
 import { uuidOf } from './load/uuid.ts';
@@ -97,7 +97,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const history = openHistory(join(dir, 'history.ndjson'));
   const topic = `${prefix}.probes`;
   const groupId = `${prefix}-bridges`;
-  await makeTopics(kafka, topic);
+  await makeOwnTopics(kafka, topic);
 
   const server = options.redisUrl === undefined ? await startLocalServer() : undefined;
   const redisUrl = options.redisUrl ?? (server as { url: string }).url;
@@ -221,16 +221,13 @@ function withoutSettings(env: WorldOptions['env']): WorldOptions['env'] {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !isSetting.test(name)));
 }
 
-async function makeTopics(kafka: KafkaAddress, topic: string): Promise<void> {
+async function makeOwnTopics(kafka: KafkaAddress, topic: string): Promise<void> {
   const admin = kafkaClient(kafka, 5).admin();
   await admin.connect();
-  const isMade = await admin.createTopics({
-    waitForLeaders: true,
-    topics: [
-      { topic, numPartitions: PARTITIONS },
-      { topic: `${topic}.dlq`, numPartitions: 1, configEntries: [{ name: 'max.message.bytes', value: '16777216' }] },
-    ],
-  });
+  const isMade = await makeTopics(admin, [
+    { topic, numPartitions: PARTITIONS },
+    { topic: `${topic}.dlq`, numPartitions: 1, configEntries: [{ name: 'max.message.bytes', value: '16777216' }] },
+  ]);
   await admin.disconnect();
   if (!isMade)
     throw new SluiceError('UNFIT', `the topic ${topic} or its dead-letter topic exists; choose another prefix`);

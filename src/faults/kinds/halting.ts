@@ -3,7 +3,7 @@
  * their own, whose records are letters at once, beside the flow, which must not suffer.
  */
 import { systemClock } from '../../clock.ts';
-import { kafkaClient } from '../kafka-client.ts';
+import { kafkaClient, makeTopics } from '../kafka-client.ts';
 import type { World } from '../world.ts';
 import type { Kind } from './kind.ts';
 
@@ -41,7 +41,7 @@ async function halting(world: World, name: string, spoil: (scene: Scene) => Prom
 
 async function openScene({ topic: main, kafka, kafkaWatch: { admin } }: World, name: string): Promise<Scene> {
   const topic = `${main}.${name}`;
-  await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 1 }] });
+  await makeTopics(admin, [{ topic, numPartitions: 1 }]);
   return {
     topic,
     async produce() {
@@ -90,8 +90,7 @@ export const HALTING_KINDS: readonly Kind[] = [
       halting(world, 'topic-anew', async ({ topic, produce }) => {
         const { admin } = world.kafkaWatch;
         await admin.deleteTopics({ topics: [topic] });
-        const topics = [{ topic, numPartitions: 1 }];
-        await soon(() => admin.createTopics({ waitForLeaders: true, topics }));
+        await soon(() => makeTopics(admin, [{ topic, numPartitions: 1 }]));
         await produce();
       }),
   },
