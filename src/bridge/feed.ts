@@ -46,6 +46,7 @@ interface Cut {
 
 const TAKEN: FeedEnd = { kind: 'taken' };
 const REVOKED: FeedEnd = { kind: 'revoked' };
+const AHEAD: FeedEnd = { kind: 'ahead' };
 
 /**
  * Resolves with the last cuts on their way still (`held.sends`), unless something is amiss: then the partition's position
@@ -59,10 +60,12 @@ export async function feed(
   stages: Stages,
 ): Promise<FeedEnd> {
   // What lies between would be taken for a gap in the log.
-  if (batch.start > held.position) return { kind: 'ahead' };
+  if (batch.start > held.position) return AHEAD;
   const { shards, sends } = held;
   // A claim made anew meanwhile starts elsewhere: the rest of this batch would leave a hole behind it (rule 8).
-  const isClaimed = () => held.isReady && held.shards === shards;
+  // Nor may a cut go on that was left behind, writing its letters, when a heartbeat failed.
+  let isOver = false;
+  const isClaimed = () => !isOver && held.isReady && held.shards === shards;
   const beating = <T>(work: Promise<T>) => whileBeating(work, control, stages.clock);
   let end = TAKEN;
   try {
@@ -79,6 +82,7 @@ export async function feed(
     return end;
   } catch (error) {
     end = REVOKED;
+    isOver = true;
     throw error;
   } finally {
     if (end.kind !== 'taken') {
@@ -145,12 +149,18 @@ async function writeLetters(held: HeldPartition, { rejected, last }: Cut, { lett
  * the next cut expects that this one has arrived, whatever becomes of it: one that is not sent leaves no hole.
  */
 async function send(held: HeldPartition, cut: Cut, stages: Stages): Promise<FeedEnd> {
+  if (held.shards.some((each) => leavesHole(each, cut))) return AHEAD;
   const expected = held.shards.map(({ sent }) => sent);
   for (const each of held.shards) each.sent = Math.max(each.sent, cut.last);
   const ends = await Promise.all(
     held.shards.map((each, i) => sendToShard(held, each, expected[i] as number, cut, stages)),
   );
   return ends.find(({ kind }) => kind !== 'taken') ?? TAKEN;
+}
+
+/** It never should: a last look, since the fence knows of nothing that was not sent. */
+function leavesHole({ sent, finished }: HeldShard, { from }: Cut): boolean {
+  return from > sent + 1 && finished.missingIn(sent + 1, from) > 0;
 }
 
 async function sendToShard(

@@ -109,7 +109,7 @@ export class Flow {
       const records = known
         .map(({ record }) => record)
         .filter(({ offset }) => offset < end && each.carried.has(offset));
-      this.#expectAll(each, records);
+      this.#expectAll(each, records, end);
       const batch = { topic, partition, epoch, records, start: each.position, end, highWatermark: end };
       this.#after(each, await feed(each, batch, untilClaimed(each), plan(topic).stages));
     } catch (error) {
@@ -122,10 +122,13 @@ export class Flow {
     }
   }
 
-  /** Only somebody else can have deleted one: Kafka keeps them until their job is finished. */
-  #expectAll(each: HeldPartition, records: readonly KafkaRecord[]): void {
+  /**
+   * Only somebody else can have deleted one: Kafka keeps them until their job is finished. Meanwhile the commit may have
+   * passed others, which nobody has looked for: `end` is where it stood.
+   */
+  #expectAll(each: HeldPartition, records: readonly KafkaRecord[], end: number): void {
     const found = new Set(records.map(({ offset }) => offset));
-    const missing = [...each.carried].filter((offset) => offset < each.committed && !found.has(offset));
+    const missing = [...each.carried].filter((offset) => offset < end && !found.has(offset));
     if (missing.length === 0) return;
     for (const offset of missing) each.carried.delete(offset);
     this.#options.log.error({ topic: each.topic, partition: each.partition, missing }, 'carried records are not there');
@@ -156,6 +159,8 @@ export class Flow {
       this.#holdBack(each);
       log.error({ err: end.error, topic, partition }, 'dead letter refused; its partition waits');
     }
+    if (end.kind === 'ahead')
+      log.warn({ topic, partition, position: each.position }, 'records from further on; going back');
     if (end.kind === 'failed') {
       this.#holdBack(each);
       log.error({ err: end.error, topic, partition }, 'batch failed; it is read again');

@@ -45,6 +45,7 @@ export interface HoldingsOptions {
 }
 
 export class Holdings {
+  readonly #inClaim = new Set<HeldPartition>();
   readonly #held = new Map<string, HeldPartition>();
   readonly #options: HoldingsOptions;
   #epoch = 0;
@@ -134,7 +135,8 @@ export class Holdings {
     while (waiting.length > 0 && !signal.aborted) {
       try {
         const view = await this.#askKafka();
-        await Promise.all(waiting.map((each) => this.#claimOnce(each, view)));
+        const still = waiting.filter(({ state }) => state === 'claiming');
+        await Promise.all(still.map((each) => this.#claimOnce(each, view)));
       } catch (error) {
         log.warn({ reason: messageOf(error) }, 'partitions not claimed yet; trying again');
       }
@@ -151,7 +153,18 @@ export class Holdings {
     return { cluster, group: groupId, committed, bounds: await admin.bounds(topics) };
   }
 
+  /** One at a time: a second claim of a partition that is in work would take its place away under it. */
   async #claimOnce(each: HeldPartition, view: KafkaView): Promise<void> {
+    if (this.#inClaim.has(each)) return;
+    this.#inClaim.add(each);
+    try {
+      await this.#claim(each, view);
+    } finally {
+      this.#inClaim.delete(each);
+    }
+  }
+
+  async #claim(each: HeldPartition, view: KafkaView): Promise<void> {
     const { plan, consumer, shards, admin, carried } = this.#options;
     const { outlets, fingerprint } = plan(each.topic);
     const boundsNow = () => admin.bounds([each.topic]);

@@ -135,7 +135,7 @@ class Member implements GroupConsumer {
   }
 
   seek({ topic, partition }: TopicPartition, offset: number): void {
-    this.#ownership.sentElsewhere({ topic, partition });
+    this.#ownership.sentElsewhere({ topic, partition }, offset);
     this.#steer(() => this.#consumer.seek({ topic, partition, offset: String(offset) }));
   }
 

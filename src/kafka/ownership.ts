@@ -21,6 +21,8 @@ export class Ownership {
   readonly #paused = new Set<string>();
   /** How often each partition was sent elsewhere. */
   readonly #turns = new Map<string, number>();
+  /** Where each was told to go on. The client goes on from there by itself over what holds no record for the handler. */
+  readonly #places = new Map<string, number>();
   #owned = new Set<string>();
   /** Of the present join; it keeps the join's generation. */
   #offsets: JoinOffsets | undefined;
@@ -32,6 +34,7 @@ export class Ownership {
     this.#offsets = offsets;
     this.#owned = new Set(partitions.map(partitionKey));
     this.#paused.clear();
+    this.#places.clear();
     return this.#epoch;
   }
 
@@ -55,9 +58,20 @@ export class Ownership {
     for (const each of partitions) this.#paused.delete(partitionKey(each));
   }
 
-  sentElsewhere(partition: TopicPartition): void {
+  sentElsewhere(partition: TopicPartition, offset: number): void {
     const key = partitionKey(partition);
     this.#turns.set(key, (this.#turns.get(key) ?? 0) + 1);
+    this.#places.set(key, offset);
+  }
+
+  goesOnAt(partition: TopicPartition, offset: number): void {
+    this.#places.set(partitionKey(partition), offset);
+  }
+
+  /** The first offset that a batch speaks for. */
+  startOf(batch: TopicPartition): number {
+    const fetchedOffset = Number(Reflect.get(batch, 'fetchedOffset'));
+    return Math.min(fetchedOffset, this.#places.get(partitionKey(batch)) ?? fetchedOffset);
   }
 
   /** Undefined for a batch of a partition that is not owned, stands still, or has moved since the fetch. */

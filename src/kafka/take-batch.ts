@@ -25,7 +25,10 @@ export async function takeBatch(payload: EachBatchPayload, taker: BatchTaker): P
   const { topic, partition } = payload.batch;
   const watchdog = setTimeout(() => taker.handlers.failed(stuck(payload, taker)), taker.stuckAfterMs);
   try {
-    await taker.handlers.records(toBatch(payload, hold.epoch), controlOf(payload, hold));
+    await taker.handlers.records(
+      toBatch(payload, hold.epoch, taker.ownership),
+      controlOf(payload, hold, taker.ownership),
+    );
   } catch (error) {
     if (!hold.isHeld()) return;
     if (!isClientError(error)) taker.log.error({ err: error, topic, partition }, 'batch failed; it is read again');
@@ -35,18 +38,20 @@ export async function takeBatch(payload: EachBatchPayload, taker: BatchTaker): P
   }
 }
 
-function toBatch({ batch }: EachBatchPayload, epoch: number): RecordBatch {
+function toBatch({ batch }: EachBatchPayload, epoch: number, ownership: Ownership): RecordBatch {
   const { topic, partition, messages } = batch;
   const [end, highWatermark] = [Number(batch.lastOffset()) + 1, Number(batch.highWatermark)];
-  const start = Number(Reflect.get(batch, 'fetchedOffset'));
-  return { topic, partition, epoch, records: messages.map(toRecord), highWatermark, start, end };
+  const place = { start: ownership.startOf(batch), end };
+  return { topic, partition, epoch, records: messages.map(toRecord), highWatermark, ...place };
 }
 
-function controlOf(payload: EachBatchPayload, hold: Hold): BatchControl {
+function controlOf(payload: EachBatchPayload, hold: Hold, ownership: Ownership): BatchControl {
   return {
     isCurrent: () => hold.isInPlace() && payload.isRunning(),
     resolve(offset) {
-      if (hold.isInPlace()) payload.resolveOffset(String(offset));
+      if (!hold.isInPlace()) return;
+      payload.resolveOffset(String(offset));
+      ownership.goesOnAt(payload.batch, offset + 1);
     },
     async heartbeat() {
       if (!hold.isHeld()) throw new SluiceError('DISOWNED', 'the assignment is over');

@@ -148,6 +148,37 @@ describe('of a shard that is busy with other partitions', () => {
     expect([open.batches, partition.position, partition.settled]).toEqual([[], 0, 0]);
   });
 
+  it('a cut that writes its letters when a heartbeat fails is not sent after that', async () => {
+    const letters = Promise.withResolvers<void>();
+    const stages: Stages = {
+      ...STAGES,
+      clock: { ...systemClock, sleep: (_ms, signal) => systemClock.sleep(5, signal) },
+      letters: {
+        bury: async () => {},
+        reject: async (_of, [first]) => (first?.record.offset === CUT ? letters.promise : undefined),
+      },
+    };
+    const heartbeat = async () => {
+      if (!partition.sends.areUnderWay) return;
+      open.outlet.shard.failed(new SluiceError('UNREACHABLE', 'gone'));
+      release();
+      throw new Error('no heartbeat');
+    };
+    const broken = feed(partition, batchOf(0, 2 * CUT), { ...control, heartbeat }, stages);
+    await expect(broken).rejects.toThrow('no heartbeat');
+    await vi.waitFor(() => expect(open.outlet.shard.isOpen).toBe(true), 4_000);
+    letters.resolve();
+    await systemClock.sleep(20);
+    expect([open.batches, partition.position, partition.settled]).toEqual([[], 0, 0]);
+  });
+
+  it('a cut that would leave a hole behind it is not sent, whatever brought it there', async () => {
+    release();
+    partition.position = 100;
+    expect(await feed(partition, batchOf(100, 10), control, STAGES)).toEqual({ kind: 'ahead' });
+    expect([open.batches, partition.position]).toEqual([[], 0]);
+  });
+
   it('a cut of a claim that is over by its turn is not sent', async () => {
     await feed(partition, batchOf(0, 100), control, STAGES);
     partition.state = 'lost';

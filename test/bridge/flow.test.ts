@@ -1,7 +1,7 @@
 /** What flows is sent where it stands whenever something is amiss, and only what this assignment has is ever held. */
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { Delays } from '../../src/bridge/delays.ts';
-import { Flow } from '../../src/bridge/flow.ts';
+import { Flow, type FlowOptions } from '../../src/bridge/flow.ts';
 import { HeldPartition } from '../../src/bridge/held-partition.ts';
 import type { Holdings } from '../../src/bridge/holdings.ts';
 import type { Shard } from '../../src/bridge/shard.ts';
@@ -17,12 +17,13 @@ import type { Claim, Sink } from '../../src/queue/sink.ts';
 const SINK_ERROR = new SluiceError('UNREACHABLE', 'gone');
 
 /** A shard whose gate stays open, with one partition after the other of one name. */
-function setUp(enqueue: () => Promise<unknown>) {
+function setUp(enqueue: () => Promise<unknown>, carried: FlowOptions['carried'] = async () => []) {
   const said: string[] = [];
   const shard = { name: 'main', slots: new Slots(2), isOpen: true, isReachable: true } as unknown as Shard;
   const nothing = () => {};
   Object.assign(shard, { admit: () => true, sent: nothing, answered: nothing, failed: nothing, enqueued: nothing });
   Object.assign(shard, { footprint: { expected: () => 0 } });
+  const everything: HeldPartition[] = [];
   let present: HeldPartition;
   const consumer: Partial<GroupConsumer> = {
     pause: () => void said.push('pause'),
@@ -38,10 +39,10 @@ function setUp(enqueue: () => Promise<unknown>) {
     clock: systemClock,
   };
   const flow = new Flow({
-    holdings: { all: [], get: () => present, reclaim: nothing } as unknown as Holdings,
+    holdings: { all: everything, get: () => present, reclaim: nothing } as unknown as Holdings,
     consumer: () => consumer as GroupConsumer,
     plan: () => ({ stages, outlets: [{ shard }] }) as unknown as TopicPlan,
-    carried: async () => [],
+    carried,
     log: silentLog,
     clock: systemClock,
     signal: new AbortController().signal,
@@ -55,7 +56,7 @@ function setUp(enqueue: () => Promise<unknown>) {
     present.isFlowing = true;
     return present;
   }
-  return { flow, shard, said, assign };
+  return { flow, shard, said, everything, assign };
 }
 
 function batch(start: number, count: number) {
@@ -106,4 +107,23 @@ it('lets the partition of a later assignment flow when a cut of the earlier one 
   reply.resolve({ status: 'disowned', enqueued: -1 });
   await flow.sent();
   expect([said, after.isFlowing]).toEqual([[], true]);
+});
+
+it('keeps what is carried while its records are read and the commit passes it', async () => {
+  const reads: (readonly number[])[] = [];
+  const { flow, everything, assign } = setUp(
+    async () => ({ status: 'ok', enqueued: 4, usedBytes: 0, created: 0, existed: 0, depth: 0 }),
+    async (each) => {
+      reads.push([...each.carried]);
+      if (reads.length > 1) return new Promise(() => {});
+      each.carried.add(8);
+      each.committed = 9;
+      return [];
+    },
+  );
+  const each = assign();
+  Object.assign(each, { isFlowing: false, carried: new Set([3]), committed: 5, position: 3 });
+  everything.push(each);
+  flow.regulate();
+  await vi.waitFor(() => expect(reads).toEqual([[3], [8]]));
 });

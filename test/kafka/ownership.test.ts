@@ -42,7 +42,7 @@ describe('a batch', () => {
 
   it('is out of place once the partition is sent elsewhere, though still held', () => {
     const hold = ownership.hold(fetched(5));
-    ownership.sentElsewhere(PLACE);
+    ownership.sentElsewhere(PLACE, 5);
     expect([hold?.isHeld(), hold?.isInPlace()]).toEqual([true, false]);
     expect(ownership.hold(fetched(5))?.isInPlace()).toBe(true);
   });
@@ -54,6 +54,17 @@ describe('a batch', () => {
     expect(ownership.begin([PLACE], offsets)).toBe(2);
     expect([hold?.isHeld(), hold?.isInPlace()]).toEqual([false, false]);
   });
+});
+
+it('a batch speaks for the log from where its partition was told to go on, whatever the client passed over since', () => {
+  const startOf = (offset: number) => ownership.startOf(fetched(offset).batch);
+  expect(startOf(5)).toBe(5);
+  ownership.sentElsewhere(PLACE, 5);
+  expect(startOf(90)).toBe(5);
+  ownership.goesOnAt(PLACE, 95);
+  expect([startOf(95), startOf(120)]).toEqual([95, 95]);
+  ownership.begin([PLACE], offsets);
+  expect(startOf(120)).toBe(120);
 });
 
 it('ends an epoch once, and commits for the present one alone', () => {
