@@ -99,13 +99,14 @@ const json: Decode = (value, record, topic, schemas) => {
   return { event: { ...bare(type, text, record), payload }, drift: 0 };
 };
 
-/** Some writers put it in front of a text that it is no part of. */
-const BYTE_ORDER_MARK = Buffer.from('\ufeff');
+/** A byte order mark, which some writers put in front of a text that it is no part of. */
+const MARK_BYTES = 3;
 
 const sidekiq: Decode = (value, record) => {
   // They would come out as others than went in.
   if (!isUtf8(value)) throw new TypeError('the bytes are no UTF-8');
-  const job = parseSidekiqJob(value.indexOf(BYTE_ORDER_MARK) === 0 ? value.subarray(BYTE_ORDER_MARK.length) : value);
+  const isMarked = value[0] === 0xef && value[1] === 0xbb && value[2] === 0xbf;
+  const job = parseSidekiqJob(isMarked ? value.subarray(MARK_BYTES) : value);
   const type = job.wrapped ?? job.class;
   const event: Event = {
     type,

@@ -97,13 +97,11 @@ export async function feed(
 
 /**
  * What was not acknowledged is read again from Kafka. Nothing may be on its way: what is sent from now on follows upon what
- * is acknowledged. Answers why, if something failed.
+ * is acknowledged.
  */
-export function takeBack(held: HeldPartition, sends: Sends): FeedEnd | undefined {
-  const { failure } = sends;
+export function takeBack(held: HeldPartition, sends: Sends): void {
   sends.failure = undefined;
   if (held.isReady && held.sends === sends) held.rewindToAcked();
-  return failure;
 }
 
 /** A Redis that is slow to answer must not cost the membership. */

@@ -78,8 +78,10 @@ export class Flow {
     if (isThrough || this.#watched.has(sends)) return;
     const watched = sends.fewerThan(1).then(() => {
       this.#watched.delete(sends);
-      if (each.isBusy || each.sends !== sends || sends.failure === undefined) return;
-      this.#after(each, takeBack(each, sends) ?? { kind: 'taken' });
+      const { failure } = sends;
+      if (each.isBusy || each.sends !== sends || failure === undefined) return;
+      takeBack(each, sends);
+      this.#after(each, failure);
       this.regulate();
     });
     this.#watched.set(sends, watched);

@@ -59,6 +59,8 @@ export class HeldPartition implements TopicPartition {
   haltReason = '';
   /** Whether the log has it. */
   isHaltTold = false;
+  /** Whether a claim of it is under way. */
+  isInClaim = false;
   /** Why the last claim failed, as it was logged. */
   claimTrouble = '';
   generation = 0;

@@ -45,7 +45,6 @@ export interface HoldingsOptions {
 }
 
 export class Holdings {
-  readonly #inClaim = new Set<HeldPartition>();
   readonly #held = new Map<string, HeldPartition>();
   readonly #options: HoldingsOptions;
   #epoch = 0;
@@ -155,35 +154,21 @@ export class Holdings {
 
   /** One at a time: a second claim of a partition that is in work would take its place away under it. */
   async #claimOnce(each: HeldPartition, view: KafkaView): Promise<void> {
-    if (this.#inClaim.has(each)) return;
-    this.#inClaim.add(each);
-    try {
-      await this.#claim(each, view);
-    } finally {
-      this.#inClaim.delete(each);
-    }
-  }
-
-  async #claim(each: HeldPartition, view: KafkaView): Promise<void> {
+    if (each.isInClaim) return;
     const { plan, consumer, shards, admin, carried } = this.#options;
     const { outlets, fingerprint } = plan(each.topic);
     const boundsNow = () => admin.bounds([each.topic]);
     // A ledger is the same whoever asks for it.
     const allOutlets = [...shards.values()].map((shard) => ({ shard, sink: shard.sinks.bullmq }));
+    const context = { consumer: consumer(), view, fingerprint, outlets, allOutlets, boundsNow };
+    each.isInClaim = true;
     try {
-      const context = {
-        carried: await carried(each),
-        consumer: consumer(),
-        view,
-        fingerprint,
-        outlets,
-        allOutlets,
-        boundsNow,
-      };
-      const outcome = await claimPartition(each, context);
+      const outcome = await claimPartition(each, { ...context, carried: await carried(each) });
       if (outcome !== undefined) this.#tellClaimed(each, outcome);
     } catch (error) {
       this.#claimFailed(each, error);
+    } finally {
+      each.isInClaim = false;
     }
     if (each.state === 'halted') this.#tellHalted(each);
   }

@@ -7,7 +7,7 @@ import { groupMark, idOfGroup } from '../job/identity.ts';
 import type { Event, Job } from '../job/job.ts';
 import { placeJob, type Treatment } from '../job/place.ts';
 import { placeSidekiqJob } from '../job/place-sidekiq.ts';
-import { SIDEKIQ_QUEUE_NAME } from '../job/sidekiq-job.ts';
+import { SIDEKIQ_QUEUE_NAME } from '../job/sidekiq-fields.ts';
 import type { QueueConfig, SidekiqConfig } from '../queue/config.ts';
 import type { NameRule, TopicConfig } from './config.ts';
 import type { Rejection } from './decode.ts';

@@ -4,7 +4,8 @@
  */
 import type { Backoff } from '../backoff.ts';
 import { DEFAULT_BACKOFF } from '../job/place.ts';
-import { DEFAULT_SIDEKIQ_QUEUE, RUBY_CLASS, SIDEKIQ_QUEUE_NAME } from '../job/sidekiq-job.ts';
+import { SIDEKIQ_QUEUE_NAME } from '../job/sidekiq-fields.ts';
+import { DEFAULT_SIDEKIQ_QUEUE, RUBY_CLASS } from '../job/sidekiq-job.ts';
 import { branded, DEFAULT_TIMEOUT_MS } from './define.ts';
 import { requireMessageName, requireOptions, requireRun, requireText, requireTimes, wrong } from './option-checks.ts';
 import type { Outcome, WorkerContext } from './worker.ts';

@@ -1,8 +1,8 @@
 /**
- * A Sidekiq job as JSON text: what Sidekiq's own client demands of one, and what Ruby would stumble over later without a
- * word. `args` and every field that is not Sidekiq's keep their text. Pure.
+ * A Sidekiq job as JSON text, read and written: `args` and every field that is not Sidekiq's keep their text. What is
+ * demanded of the others is in sidekiq-fields.ts. Pure.
  *
- * Source of the rules: Sidekiq's job_util.rb, job_retry.rb and api.rb, 6.4 to 8.1.
+ * Source: Sidekiq's client.rb, job_util.rb and api.rb, 6.4 to 8.1.
  */
 import { hash } from 'node:crypto';
 import { messageOf, SluiceError } from '../errors.ts';
@@ -10,6 +10,7 @@ import { placeIn } from './identity.ts';
 import type { JobAbout } from './job.ts';
 import { labelOf, type Members } from './json-members.ts';
 import { scanObject } from './json-scanner.ts';
+import { checkedFields, kindOf, LATEST_SECONDS } from './sidekiq-fields.ts';
 
 /** How times are written: by Sidekiq 6 and 7 in seconds with a fraction, by Sidekiq 8 in whole milliseconds. */
 export const DIALECTS = ['7', '8'] as const;
@@ -19,14 +20,6 @@ export const DEFAULT_SIDEKIQ_QUEUE = 'default';
 /** What Ruby's JSON reads. */
 export const DEEPEST = 100;
 export const RUBY_CLASS = /^(::)?[A-Z]\w*(::[A-Z]\w*)*$/;
-/** Sidekiq's Web shows no queue of another name. */
-export const SIDEKIQ_QUEUE_NAME = /^[A-Za-z0-9_:.-]{1,200}$/;
-/** A time in seconds that is larger was meant in milliseconds. */
-const LATEST_SECONDS = 1e11;
-/** The year 5138: beyond what any clock says, and what Sidekiq's Web shows. */
-const LATEST_MS = 1e14;
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'];
-const LONGEST_RETRY_FOR_SECONDS = 1_000_000_000;
 /** Our own field. */
 const ABOUT = 'sl';
 
@@ -63,40 +56,6 @@ export function parseSidekiqJob(bytes: Buffer): SidekiqJob {
     text,
     members,
   };
-}
-
-/** The fields that there are rules for, without those that are null. */
-function checkedFields(members: Members): Record<string, unknown> {
-  const fields: Record<string, unknown> = {};
-  for (const field of NEEDED) {
-    if ((members.get(field) ?? 'null') === 'null') throw missing(field);
-  }
-  for (const [name, text] of members) {
-    const rule = RULES.get(name);
-    if (rule === undefined || text === 'null') continue;
-    const value = shallowValue(text);
-    if (!rule.isAllowed(value)) throw notAllowed(name, value, rule);
-    fields[name] = value;
-  }
-  return fields;
-}
-
-/** Of a list or an object, only that it is one. */
-function shallowValue(text: string): unknown {
-  switch (text.charAt(0)) {
-    case '[':
-      return [];
-    case '{':
-      return {};
-    case '"':
-      return text.includes('\\') ? JSON.parse(text) : text.slice(1, -1);
-    case 't':
-      return true;
-    case 'f':
-      return false;
-    default:
-      return Number(text);
-  }
 }
 
 /**
@@ -240,95 +199,6 @@ function checkReadable(name: string, value: unknown, context?: { readonly source
   const isBeyond = typeof value === 'number' && !Number.isFinite(value);
   if (isBeyond && /[.eE]/.test(context?.source ?? '')) throw broken('holds a number beyond the range of a Float');
   return value;
-}
-
-interface Rule {
-  readonly allowed: string;
-  readonly isAllowed: (value: unknown) => boolean;
-}
-
-const time: Rule = {
-  allowed: 'a number of seconds, or of milliseconds, since the epoch',
-  isAllowed: (value) => isTime(value) && (value as number) < LATEST_MS,
-};
-const text: Rule = { allowed: 'a text', isAllowed: isText };
-
-const FIELD_RULES: Readonly<Record<string, Rule>> = {
-  class: { allowed: "a class's name", isAllowed: isText },
-  args: { allowed: 'a list', isAllowed: Array.isArray },
-  jid: text,
-  wrapped: text,
-  queue: {
-    allowed: "a name of letters, digits, '_', '-', '.' and ':'",
-    isAllowed: (value) => isText(value) && SIDEKIQ_QUEUE_NAME.test(value),
-  },
-  retry_queue: {
-    allowed: "a name of letters, digits, '_', '-', '.' and ':'",
-    isAllowed: (value) => isText(value) && SIDEKIQ_QUEUE_NAME.test(value),
-  },
-  retry: {
-    allowed: 'true, false, or a whole number from 0 on',
-    isAllowed: (value) => typeof value === 'boolean' || (Number.isSafeInteger(value) && (value as number) >= 0),
-  },
-  // Ruby counts it up before it knows where the job goes, and loses a job in which it cannot.
-  retry_count: {
-    allowed: 'a whole number from 0 on',
-    isAllowed: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
-  },
-  backtrace: {
-    allowed: 'true, false, or a number of lines',
-    isAllowed: (value) => ['boolean', 'number', 'string'].includes(typeof value),
-  },
-  // Read before the part of Ruby that tries a job again.
-  log_level: {
-    allowed: LOG_LEVELS.join(', '),
-    isAllowed: (value) => LOG_LEVELS.some((each) => each === value) || Number.isSafeInteger(value),
-  },
-  at: {
-    allowed: 'a number of seconds since the epoch (of milliseconds it is none)',
-    isAllowed: (value) => isTime(value) && (value as number) < LATEST_SECONDS,
-  },
-  created_at: time,
-  enqueued_at: time,
-  failed_at: time,
-  retried_at: time,
-  tags: { allowed: 'a list', isAllowed: Array.isArray },
-  retry_for: {
-    allowed: `a number of seconds up to ${LONGEST_RETRY_FOR_SECONDS}`,
-    isAllowed: (value) => isTime(value) && (value as number) <= LONGEST_RETRY_FOR_SECONDS,
-  },
-};
-
-/** By name: a name may be anything, what every object inherits included. */
-const RULES = new Map(Object.entries(FIELD_RULES));
-const NEEDED = ['class', 'args'];
-
-function missing(field: string): SluiceError {
-  const { allowed } = FIELD_RULES[field] as Rule;
-  return new SluiceError('INVALID_MESSAGE', `the Sidekiq job has no ${field}; allowed: ${allowed}`);
-}
-
-function notAllowed(field: string, value: unknown, { allowed }: Rule): SluiceError {
-  return new SluiceError('INVALID_MESSAGE', `the Sidekiq job's ${field} is ${kindOf(value)}; allowed: ${allowed}`);
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
-}
-
-function isTime(value: unknown): boolean {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') return 'an object';
-  return `the ${typeof value} ${shortened(JSON.stringify(value))}`;
-}
-
-function shortened(value: string): string {
-  return value.length <= 80 ? value : `${value.slice(0, 80)}...`;
 }
 
 function broken(problem: string): SluiceError {

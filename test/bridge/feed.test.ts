@@ -241,7 +241,8 @@ describe('with its last cut on its way', () => {
     await feed(partition, batchOf(0, 2 * CUT), control([]), STAGES);
     replies.at(-1)?.reject(new SluiceError('UNREACHABLE', 'gone'));
     await partition.sends.fewerThan(1);
-    expect(takeBack(partition, partition.sends)).toEqual({ kind: 'closed' });
+    expect(partition.sends.failure).toEqual({ kind: 'closed' });
+    takeBack(partition, partition.sends);
     expect([partition.position, partition.sends.failure]).toEqual([CUT, undefined]);
   });
 
@@ -267,6 +268,6 @@ describe('with its last cut on its way', () => {
     const error = new TypeError('a mistake');
     replies.at(-1)?.reject(error);
     await partition.sends.fewerThan(1);
-    expect(takeBack(partition, partition.sends)).toEqual({ kind: 'failed', error });
+    expect(partition.sends.failure).toEqual({ kind: 'failed', error });
   });
 });

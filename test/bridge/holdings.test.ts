@@ -1,4 +1,5 @@
 import { expect, it, vi } from 'vitest';
+import type { HeldPartition } from '../../src/bridge/held-partition.ts';
 import { Holdings, type HoldingsOptions } from '../../src/bridge/holdings.ts';
 import type { Shard } from '../../src/bridge/shard.ts';
 import type { TopicPlan } from '../../src/bridge/topic-plan.ts';
@@ -12,18 +13,14 @@ const PARTITIONS = 20;
 const places = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic: 't', partition }));
 
 /** Holdings of one topic with a ledger that says yes to everything, and a count of the looks at Kafka. */
-function setUp() {
+function setUp(claiming: (partition: number) => Promise<void> = async () => {}) {
   const bounds = new Map(places.map(({ partition }) => [`t/${partition}`, { low: 0, high: 0 }]));
   const committed = vi.fn(async () => new Map());
   const sink: Pick<Sink, 'claim'> = {
-    claim: async (ledger, generation) => ({
-      ledger,
-      generation,
-      token: 'token',
-      incarnation: 'i',
-      enqueued: -1,
-      isReconciled: true,
-    }),
+    async claim(ledger, generation) {
+      await claiming(ledger.partition);
+      return { ledger, generation, token: 'token', incarnation: 'i', enqueued: -1, isReconciled: true };
+    },
   };
   const shard = { name: 'main', sinks: { bullmq: sink }, failed: () => {} } as unknown as Shard;
   const options: HoldingsOptions = {
@@ -69,4 +66,34 @@ it('does not claim again what was revoked meanwhile, and claims again later what
   await areReady(holdings);
   expect(holdings.claims).toBe(PARTITIONS + 2);
   expect(committed).toHaveBeenCalledTimes(3);
+});
+
+it('claims a partition once at a time, and not one that is in work, though two rounds of claims know of it', async () => {
+  const slow = Promise.withResolvers<void>();
+  const found: string[] = [];
+  let underWay = 0;
+  let neighbours = 0;
+  const { holdings } = setUp(async (partition) => {
+    if (partition === 1) {
+      neighbours += 1;
+      if (neighbours > 1) return;
+      await slow.promise;
+      throw new Error('not now');
+    }
+    found.push(`${holdings.all[0]?.state} ${underWay}`);
+    underWay += 1;
+    // Longer than the pause between two rounds.
+    if (found.length > 1) await systemClock.sleep(800);
+    underWay -= 1;
+  });
+  holdings.assigned({ epoch: 1, partitions: places.slice(0, 2) });
+  await vi.waitFor(() => expect(holdings.all[0]?.isReady).toBe(true));
+  holdings.reclaim(holdings.all[0] as HeldPartition, 'disowned');
+  await vi.waitFor(() => expect(found).toHaveLength(2));
+  // The first round goes on for its neighbour, and finds the partition in claiming too.
+  slow.resolve();
+  await vi.waitFor(() => expect(neighbours).toBe(2), 2_000);
+  await areReady(holdings);
+  await systemClock.sleep(100);
+  expect(found).toEqual(['claiming 0', 'claiming 0']);
 });

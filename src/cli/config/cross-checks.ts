@@ -1,5 +1,6 @@
 /** Rules between values, which no single schema sees. Gate thresholds of different units are compared at run time. */
-import { RUBY_CLASS, SIDEKIQ_QUEUE_NAME } from '../../job/sidekiq-job.ts';
+import { SIDEKIQ_QUEUE_NAME } from '../../job/sidekiq-fields.ts';
+import { RUBY_CLASS } from '../../job/sidekiq-job.ts';
 import type { GateConfig } from '../../redis/config.ts';
 import { suggestion } from '../../suggest.ts';
 import { type Path, written } from './paths.ts';
