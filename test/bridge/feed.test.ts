@@ -170,6 +170,7 @@ describe('of a shard that is busy with other partitions', () => {
     letters.resolve();
     await systemClock.sleep(20);
     expect([open.batches, partition.position, partition.settled]).toEqual([[], 0, 0]);
+    expect(partition.sends.failure).toBeUndefined();
   });
 
   it('a cut that would leave a hole behind it is not sent, whatever brought it there', async () => {

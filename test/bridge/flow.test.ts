@@ -72,6 +72,7 @@ it.each([
   ['that a batch from further on came for', 50],
 ])('holds a partition %s', async (_, start) => {
   const { flow, said, assign } = setUp(async () => {
+    await systemClock.sleep(5);
     throw SINK_ERROR;
   });
   const each = assign();

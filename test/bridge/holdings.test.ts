@@ -68,7 +68,10 @@ it('does not claim again what was revoked meanwhile, and claims again later what
   expect(committed).toHaveBeenCalledTimes(3);
 });
 
-it('claims a partition once at a time, and not one that is in work, though two rounds of claims know of it', async () => {
+it.each([
+  ['is being claimed', 800],
+  ['is in work again', 200],
+])('does not claim a partition that %s, though two rounds of claims know of it', async (_, claimMs) => {
   const slow = Promise.withResolvers<void>();
   const found: string[] = [];
   let underWay = 0;
@@ -82,8 +85,8 @@ it('claims a partition once at a time, and not one that is in work, though two r
     }
     found.push(`${holdings.all[0]?.state} ${underWay}`);
     underWay += 1;
-    // Longer than the pause between two rounds.
-    if (found.length > 1) await systemClock.sleep(800);
+    // The pause between two rounds is half a second.
+    if (found.length > 1) await systemClock.sleep(claimMs);
     underWay -= 1;
   });
   holdings.assigned({ epoch: 1, partitions: places.slice(0, 2) });
