@@ -12,6 +12,7 @@ export type FetchedMessage = KafkaMessage & {
 
 export interface FetchedPartition {
   readonly messages: readonly FetchedMessage[];
+  /** In the order in which they ended, each ended by a mark of its producer's. */
   readonly abortedTransactions: readonly { readonly producerId: string; readonly firstOffset: string }[] | null;
   /** Records from here on belong to transactions that are not decided, or are not there yet. */
   readonly lastStableOffset: string;
@@ -28,4 +29,12 @@ export function committedOnly({ messages, abortedTransactions }: FetchedPartitio
     const isTakenBack = inTransaction && aborted.has(producerId);
     return !message.isControlRecord && !isTakenBack && Number(message.offset) >= from;
   });
+}
+
+/** The same for KafkaJS's own batches: records that do not count look like marks, which they leave out and pass by. */
+export function abortedAsMarks(fetched: FetchedPartition): FetchedPartition {
+  if (!fetched.abortedTransactions?.length) return fetched;
+  const committed = new Set(committedOnly(fetched, 0));
+  const messages = fetched.messages.map((each) => (committed.has(each) ? each : { ...each, isControlRecord: true }));
+  return { ...fetched, messages, abortedTransactions: [] };
 }

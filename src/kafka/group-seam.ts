@@ -3,11 +3,15 @@
  * - its commits are tried again with whatever generation the member has by then, so one of a lost assignment can
  *   pass (kafkajs#1046). A join's own offset manager keeps its generation, and Kafka refuses what is late;
  * - on OFFSET_OUT_OF_RANGE it moves to the topic's beginning and commits -2 over the group's offset and metadata
- *   (kafkajs#1777). Here the partition is reported instead and nothing moves.
+ *   (kafkajs#1777). Here the partition is reported instead and nothing moves;
+ * - its batches show records of aborted transactions: where one encloses another, where a fetch begins within two of them, and
+ *   behind a key of four zero bytes (filterAbortedMessages.js). Sorting its list would make it lose committed ones
+ *   instead. So what comes out of a fetch has no aborted transactions any more, as `committedOnly` judges.
  * kafkajs is pinned for this; the conformance suite fails when its inside changes.
  */
-import kafkajs, { type PartitionAssigner } from 'kafkajs';
+import kafkajs, { type Broker, type Cluster, type PartitionAssigner } from 'kafkajs';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
+import { abortedAsMarks, type FetchedPartition } from './committed-only.ts';
 import type { TopicPartition } from './consumer.ts';
 
 export type ClientGroup = ConsumerGroup;
@@ -25,7 +29,29 @@ export function watchingAssigner(watcher: GroupWatcher): PartitionAssigner {
   watchConnects();
   return (deps) => {
     watchers.set(deps.cluster, watcher);
+    mendFetches(deps.cluster);
     return kafkajs.PartitionAssigners.roundRobin(deps);
+  };
+}
+
+/** A consumer's cluster and the brokers in it are its own. */
+function mendFetches(cluster: Cluster): void {
+  const { findBroker } = cluster;
+  const mended = new WeakSet<Broker>();
+  cluster.findBroker = async (node) => {
+    const broker = await findBroker.call(cluster, node);
+    if (!mended.has(broker)) mendFetch(broker);
+    mended.add(broker);
+    return broker;
+  };
+}
+
+function mendFetch(broker: Broker): void {
+  const { fetch } = broker;
+  broker.fetch = async (request) => {
+    const fetched = (await fetch.call(broker, request)) as { responses: { partitions: FetchedPartition[] }[] };
+    for (const topic of fetched.responses) topic.partitions = topic.partitions.map(abortedAsMarks);
+    return fetched;
   };
 }
 
