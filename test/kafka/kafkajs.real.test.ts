@@ -1,15 +1,18 @@
 import kafkajs from 'kafkajs';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createKafkaAdmin } from '../../src/kafka/admin.ts';
 import { registerCodecs } from '../../src/kafka/codecs.ts';
 import { kafkaConfig } from '../../src/kafka/config.ts';
-import type { KafkaRecord } from '../../src/kafka/consumer.ts';
+import type { GroupConsumer, KafkaRecord } from '../../src/kafka/consumer.ts';
 import { createGroupConsumer } from '../../src/kafka/group-consumer.ts';
 import { createRecordProducer } from '../../src/kafka/record-producer.ts';
 import { silentLog } from '../../src/log.ts';
 import { describeKafka, type KafkaUnderTest } from '../conformance/kafka.ts';
 import { makeTopic, type TestTopic } from '../support/kafka.ts';
 import { kafkaBrokers } from '../support/stack.ts';
+import { writeScript } from '../support/transactions.ts';
+
+const SOON = { timeout: 15_000, interval: 50 };
 
 let under: KafkaUnderTest;
 
@@ -61,6 +64,37 @@ describe('KafkaJS', () => {
     await stop();
   });
 
+  it.each([
+    ['enclose each other', 'a - b a c - b! a c. - a! - a b c c! b! a! -'],
+    ['overlap each other', 'a b - a! b c b! c. - c a b a! c b! c. -'],
+    ['follow each other', 'a a! a b a. a b! - a! a. b b. a! -'],
+    ['have records with keys like that of a mark', 'a0 a - a! b a0 a b! - a! b0 b. -'],
+  ])('passes by aborted transactions that %s, wherever it begins', async (_, script) => {
+    const place = await makeTopic(1);
+    const { topic, stop } = place;
+    const counting = await writeScript(topic, script);
+    const reading = read(place);
+    await reading.consumer.start();
+    for (let from = 0; from <= (counting.at(-1)?.offset as number); from++) {
+      const expected = counting.filter(({ offset }) => offset >= from).map(({ text }) => text);
+      await vi.waitFor(() => expect([from, ...reading.texts()]).toEqual([from, ...expected]), SOON);
+      reading.goTo(from + 1);
+    }
+    await stop();
+  });
+
+  it('goes on behind aborted transactions that are larger than a fetch', async () => {
+    const place = await makeTopic(1);
+    const { topic, stop } = place;
+    await writeScript(topic, '- A B A - B A b b! B B! A! -');
+    const reading = read(place);
+    await reading.consumer.start();
+    // The differences of large texts would take minutes to tell.
+    const found = () => reading.texts().map((text) => text.trimEnd());
+    await vi.waitFor(() => expect(found()).toEqual(['-0', '-4', '-12']), SOON);
+    await stop();
+  });
+
   it('tells how far a fetch went when marks of transactions lie behind the last record', async () => {
     const { topic, groupId, kafka, stop } = await makeTopic(1);
     const peer = new kafkajs.Kafka({ brokers: kafkaBrokers(), logLevel: kafkajs.logLevel.NOTHING }).producer({
@@ -78,14 +112,13 @@ describe('KafkaJS', () => {
   });
 });
 
-/** Answers how far the last fetch went. */
-async function expectFound(
-  values: readonly string[],
-  { topic, groupId, kafka }: Pick<TestTopic, 'topic' | 'groupId' | 'kafka'>,
-): Promise<number> {
-  const found: KafkaRecord[] = [];
+type Place = Pick<TestTopic, 'topic' | 'groupId' | 'kafka'>;
+
+/** What a member finds from offset 0 on, or from where it is sent. */
+function read({ topic, groupId, kafka }: Place) {
+  let found: KafkaRecord[] = [];
   let end = 0;
-  const consumer = createGroupConsumer({
+  const consumer: GroupConsumer = createGroupConsumer({
     config: { ...kafka, groupId },
     topics: [topic],
     log: silentLog,
@@ -104,9 +137,24 @@ async function expectFound(
       failed: () => undefined,
     },
   });
+  onTestFinished(() => consumer.stop(2_000));
+  return {
+    consumer,
+    texts: () => found.map(({ value }) => String(value)),
+    /** How far the last fetch went. */
+    end: () => end,
+    goTo(offset: number) {
+      found = [];
+      consumer.seek({ topic, partition: 0 }, offset);
+    },
+  };
+}
+
+/** Answers how far the last fetch went. */
+async function expectFound(values: readonly string[], place: Place): Promise<number> {
+  const { consumer, texts, end } = read(place);
   await consumer.start();
-  const texts = () => found.map(({ value }) => String(value));
-  await vi.waitFor(() => expect(texts()).toEqual(values), { timeout: 15_000, interval: 50 });
+  await vi.waitFor(() => expect(texts()).toEqual(values), SOON);
   await consumer.stop(2_000);
-  return end;
+  return end();
 }
