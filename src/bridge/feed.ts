@@ -157,8 +157,10 @@ async function send(held: HeldPartition, cut: Cut, stages: Stages): Promise<Feed
 }
 
 /** It never should: a last look, since the fence knows of nothing that was not sent. */
-function leavesHole({ sent, finished }: HeldShard, { from }: Cut): boolean {
-  return from > sent + 1 && finished.missingIn(sent + 1, from) > 0;
+function leavesHole({ sent, acked, finished }: HeldShard, { from }: Cut): boolean {
+  // Scripts that were given up may have run, and brought the ledger further than what was sent since.
+  const reached = Math.max(sent, acked);
+  return from > reached + 1 && finished.missingIn(reached + 1, from) > 0;
 }
 
 async function sendToShard(

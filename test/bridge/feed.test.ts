@@ -189,6 +189,23 @@ describe('of a shard that is busy with other partitions', () => {
   });
 });
 
+it('goes on behind what scripts that were given up have enqueued: the ledger says that it leaves no hole', async () => {
+  const { outlet, batches } = await openShard(async (last) => ({ enqueued: Math.max(last, 51) }));
+  const held = new HeldPartition({ topic: 't', partition: 0 }, 1);
+  held.adopt([{ ...outlet, claim: claimOf('only') }], 0, { generation: 0, reached: -1, finished: [] });
+  held.begin();
+  const control = { isCurrent: () => true, heartbeat: async () => {}, resolve: () => {} };
+  await feed(held, batchOf(0, 10), control, STAGES);
+  await held.sends.fewerThan(1);
+  expect(await feed(held, batchOf(52, 10), control, STAGES)).toEqual({ kind: 'taken' });
+  await held.sends.fewerThan(1);
+  await outlet.shard.stop();
+  expect(batches.map(({ expected, last }) => [expected, last])).toEqual([
+    [-1, 9],
+    [9, 61],
+  ]);
+});
+
 it('takes nothing of a batch from further on than the partition is: what lies between is no gap', async () => {
   const { outlet, batches } = await openShard();
   const held = new HeldPartition({ topic: 't', partition: 0 }, 1);
