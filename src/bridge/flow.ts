@@ -132,7 +132,11 @@ export class Flow {
     const found = new Set(records.map(({ offset }) => offset));
     const missing = [...each.carried].filter((offset) => offset < end && !found.has(offset));
     if (missing.length === 0) return;
-    for (const offset of missing) each.carried.delete(offset);
+    for (const offset of missing) {
+      each.carried.delete(offset);
+      // As all that the commit has passed: else whatever comes behind would seem to leave a hole.
+      for (const { finished } of each.shards) finished.add(offset, offset + 1);
+    }
     this.#options.log.error({ topic: each.topic, partition: each.partition, missing }, 'carried records are not there');
   }
 

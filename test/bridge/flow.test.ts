@@ -124,3 +124,16 @@ it('keeps what is carried while its records are read and the commit passes it', 
   flow.regulate();
   await vi.waitFor(() => expect(reads).toEqual([[3], [8]]));
 });
+
+it('goes on behind carried records that are not there any more', async () => {
+  const reply = { status: 'ok', enqueued: 9, usedBytes: 0, created: 0, existed: 0, depth: 0 };
+  const { flow, said, everything, assign } = setUp(async () => reply);
+  const each = assign();
+  Object.assign(each, { isFlowing: false, carried: new Set([3]), committed: 5, position: 3 });
+  each.shards[0]?.finished.addExcept(0, 5, [3]);
+  everything.push(each);
+  flow.regulate();
+  await vi.waitFor(() => expect(said).toEqual(['seek 5', 'resume']));
+  await flow.records(batch(5, 5), CONTROL);
+  expect([said, each.position]).toEqual([['seek 5', 'resume'], 10]);
+});
