@@ -3,8 +3,8 @@
  * its share of the time and of the memory reaches; then random walks through the large ones. Prints the states
  * explored; a violation is printed with its way, and ends with exit code 1.
  */
-import { parseArgs } from 'node:util';
 import { createRandom } from '../../src/faults/random.ts';
+import { longRun } from '../support/long-run.ts';
 import { stuckFrom } from './fair.ts';
 import { type Found, search } from './search.ts';
 import { traceOf } from './trace.ts';
@@ -17,19 +17,7 @@ const MOST_STATES = 2_500_000;
 const FAIR_EVERY = 100;
 const WALK_STEPS = 250;
 
-function numberOf(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isFinite(value) && value > 0) return value;
-  process.stderr.write(`--${name} is '${text}'; it takes a number above 0\n`);
-  process.exit(2);
-}
-
-const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '5' }, seed: { type: 'string', default: '1' } },
-});
-const minutes = numberOf('minutes', values.minutes);
-const seed = numberOf('seed', values.seed);
-const end = Date.now() + minutes * 60_000;
+const { minutes, seed, end } = longRun();
 
 function report(name: string, found: Found | undefined, whole: World): void {
   if (found === undefined) return;
