@@ -6,6 +6,9 @@
 import fs from 'node:fs';
 import { registerHooks, syncBuiltinESMExports } from 'node:module';
 
+/** Where a cut would leave a hole, which the rules of the feed see to: without it, each of them shows. */
+const LAST_LOOK = ['return from > reached + 1 && finished.missingIn(reached + 1, from) > 0;', 'return false;'];
+
 /** By rule: file, and pairs of what stands there and what is put in its place. */
 const RULES = {
   // Every caller may do everything to every ledger.
@@ -32,6 +35,31 @@ const RULES = {
   // A job that is not finished counts as finished.
   settle: {
     'bridge/settle.ts': [['finished.addExcept(start, end, except);', 'finished.add(start, end);']],
+  },
+  // What a cut expects is fixed when it is sent, and not when it is due.
+  due: {
+    'bridge/feed.ts': [
+      ['for (const each of held.shards) each.sent = Math.max(each.sent, cut.last);', ''],
+      [
+        'const reply = await sink.enqueue(',
+        'expected = target.sent; target.sent = cut.last; const reply = await sink.enqueue(',
+      ],
+      LAST_LOOK,
+    ],
+  },
+  // A cut goes on that was left behind when a heartbeat failed.
+  leftBehind: { 'bridge/feed.ts': [['!isOver && ', ''], LAST_LOOK] },
+  // The rest of a batch goes on under a claim that was made anew.
+  claimAnew: { 'bridge/feed.ts': [['held.isReady && held.shards === shards;', 'held.isReady;'], LAST_LOOK] },
+  // Carried records are missed that nobody has looked for.
+  carried: { 'bridge/flow.ts': [['offset < end && !found', 'offset < each.committed && !found']] },
+  // A partition is claimed twice at a time.
+  oneClaim: {
+    'bridge/holdings.ts': [
+      ['if (each.isInClaim) return;', ''],
+      ["const still = waiting.filter(({ state }) => state === 'claiming');", 'const still = waiting;'],
+    ],
+    'bridge/feed.ts': [['if (batch.start > held.position) return AHEAD;', ''], LAST_LOOK],
   },
 };
 
