@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../../src/log.ts';
 import { type BullSource, createBullSource, isTestedSource } from '../../src/queue/bullmq/source.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
+import { sourcesKey } from '../../src/redis/keys.ts';
 import { contentOf } from '../support/bull-content.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -311,6 +312,49 @@ it('takes ids that only look like those of jobs from Kafka for what they are', a
   const { jobs } = await source.take(9, 'a');
   expect(jobs.map(({ id }) => id)).toEqual(ids);
   expect(await source.complete(ids.map((id) => completion(id, 'a', '0')))).toEqual(ids.map(() => 0));
+});
+
+describe('jobs from Kafka that end together', () => {
+  const IDS = Array.from({ length: 12 }, (_, i) => i + 1).map((offset) => `k~t~0~0~${offset}`);
+  const [first = '', second = '', third = ''] = IDS;
+  const last = IDS.at(-1) as string;
+
+  async function completed(isStock: boolean, ids: readonly string[], before: () => Promise<unknown>) {
+    await redis.flushall();
+    await redis.sadd(`${sourcesKey()}:k~t~0~0~`, 'sluice:ledger:of-nobody');
+    const queue = new Queue('mail', { connection: redis });
+    for (const jobId of IDS) await queue.add('acme.v1.Test', {}, { jobId });
+    const source = sourceOf(isStock);
+    await source.take(IDS.length, 'a');
+    await before();
+    const codes = await source.complete(ids.map((id) => completion(id, 'a', '0')));
+    const keys = await redis.keys(`${PREFIX}k~*`);
+    return { codes, active: await redis.lrange(`${PREFIX}active`, 0, -1), keys: keys.sort() };
+  }
+
+  const untouched = async () => {};
+  it.each([
+    ['all', IDS, untouched],
+    ['all, in another order', [...IDS].reverse(), untouched],
+    ['those that were taken first', [second, first], untouched],
+    ['those that were taken last', IDS.slice(-2), untouched],
+    ['one that was taken later', [third], untouched],
+    ['the first and the last', [first, last], untouched],
+    ['every other one', IDS.filter((_, i) => i % 2 === 0), untouched],
+    ['one far behind the others', [last], untouched],
+    ["one whose lock is another's", [first, second], () => redis.set(`${PREFIX}${second}:lock`, 'b')],
+    ['one that is gone', [first, second], () => redis.del(`${PREFIX}${second}`, `${PREFIX}${second}:lock`)],
+    ['one that is not active any more', [first, second], () => redis.lrem(`${PREFIX}active`, 1, second)],
+  ])('%s', async (_, ids, before) => {
+    const ours = await completed(false, ids, before);
+    expect(ours).toEqual(await completed(true, ids, before));
+    expect(ours.codes).toContain(0);
+  });
+
+  it('one of them twice, for which no other leaves', async () => {
+    const { codes, active } = await completed(false, [first, second, second], untouched);
+    expect([codes, active]).toEqual([[0, 0, -3], IDS.slice(2).reverse()]);
+  });
 });
 
 it('takes nothing, and loses nothing, where a key of the queue is of another type', async () => {

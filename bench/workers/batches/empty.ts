@@ -1,4 +1,4 @@
 /** Does nothing, many messages at a time. */
 import { defineWorker } from 'sluice';
 
-export default defineWorker('acme.web.v1.PageView', { queue: 'filled', batch: { most: 200 }, runBatch() {} });
+export default defineWorker('acme.web.v1.PageView', { queue: 'filled', runBatch() {} });

@@ -30,6 +30,8 @@ export interface TakenRaw {
 
 export interface Take {
   readonly jobs: readonly TakenRaw[];
+  /** Of the reply, roughly: the characters of its texts. */
+  readonly chars: number;
   /** Milliseconds since the epoch, by Redis's clock. */
   readonly nowMs: number;
   /** Nothing is to be taken for so long; 0: no limit. */
@@ -97,7 +99,7 @@ export function createBullSource(options: BullSourceOptions): BullSource {
       const args = [...common, token, lockMs, most, REFUSED_WAIT_MS, stock];
       const reply = (await runScript(connection, TAKE, wait, args)) as TakeReply;
       const [nowMs, limitedMs, nextDueMs, refused] = reply;
-      return { jobs: takenIn(reply), nowMs, limitedMs, nextDueMs, refused };
+      return { jobs: takenIn(reply), chars: charsIn(reply), nowMs, limitedMs, nextDueMs, refused };
     },
 
     async complete(jobs) {
@@ -142,6 +144,16 @@ function takenIn(reply: TakeReply): TakenRaw[] {
   return jobs;
 }
 
+function charsIn(reply: TakeReply): number {
+  let chars = 0;
+  for (let i = FIRST_JOB; i < reply.length; i++) {
+    const each = reply[i] as string | string[];
+    if (typeof each === 'string') chars += each.length;
+    else for (const text of each) chars += text.length;
+  }
+  return chars;
+}
+
 /** As most jobs are when they are taken for the first time. */
 function freshJob(name: string, data: string, opts: string, timestamp: string): RawJob {
   return { name, data, opts, timestamp, delay: '0', priority: '0', ats: '1' };
@@ -151,4 +163,18 @@ function fieldsOf(list: readonly string[]): RawJob {
   const fields: Record<string, string> = {};
   for (let i = 0; i < list.length; i += 2) fields[list[i] as string] = list[i + 1] as string;
   return fields;
+}
+
+/** What BullMQ's finishing script answers. */
+const CODES: Readonly<Record<number, string>> = {
+  [-1]: 'the job is gone',
+  [-3]: 'the job is not active any more',
+  [-4]: 'the job has children that are not finished',
+  [-6]: 'the lock of the job is another worker’s',
+  [-9]: 'children of the job have failed',
+};
+
+/** Why a job could not be completed. */
+export function completionError({ id }: Completion, code: number): Error {
+  return new Error(`${id}: ${CODES[code] ?? code}`);
 }

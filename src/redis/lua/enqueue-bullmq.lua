@@ -59,7 +59,7 @@ while i <= #ARGV do
   local queue, end_of_run = how.queue, i + RUN_FIELDS + JOB_FIELDS * ARGV[i + 2]
   for at = i + RUN_FIELDS, end_of_run - 1, JOB_FIELDS do
     if offset > enqueued then
-      local id, opts = id_prefix .. string.format('%.0f', offset), how.opts .. ARGV[at + 1] .. '}'
+      local id, opts = id_prefix .. string.format('%d', offset), how.opts .. ARGV[at + 1] .. '}'
       if add_job(queue, id, how.name, ARGV[at], opts, ARGV[at + 2], how.delay, how.priority) then
         created = created + 1
       else

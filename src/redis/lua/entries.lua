@@ -71,21 +71,17 @@ local function settle_completed(id, queue, sources)
   end
 end
 
--- The same for many jobs: one removal for each chunk of a ledger.
-local function settle_many(ids, queue, sources)
+-- The same for many jobs, by the source and the offset of each: one removal for each chunk of a ledger.
+local function settle_many(sources_of, offsets_of, queue, sources)
   local by_source = {}
-  for _, id in ipairs(ids) do
-    local source, offset
-    if is_from_kafka(id) then source, offset = source_and_offset(id) end
-    if source then
-      local chunks = by_source[source] or {}
-      by_source[source] = chunks
-      local slot = tonumber(offset) % CHUNK
-      local chunk = (tonumber(offset) - slot) / CHUNK
-      local slots = chunks[chunk] or {}
-      chunks[chunk] = slots
-      slots[#slots + 1] = slot
-    end
+  for i, source in ipairs(sources_of) do
+    local chunks = by_source[source] or {}
+    by_source[source] = chunks
+    local slot = offsets_of[i] % CHUNK
+    local chunk = (offsets_of[i] - slot) / CHUNK
+    local slots = chunks[chunk] or {}
+    chunks[chunk] = slots
+    slots[#slots + 1] = slot
   end
   for source, chunks in pairs(by_source) do
     local bases = redis.pcall('SMEMBERS', sources .. ':' .. source)

@@ -16,6 +16,8 @@ local FIRST_GROUP, GROUP_HEAD = 6, 4
 local KEYS_TO_FINISH = { 'wait', 'active', 'prioritized', 'events', 'stalled', 'limiter', 'delayed', 'paused', 'meta', 'pc', 'completed' }
 -- Keys of a flow: children, and what became of them.
 local RELATIVES = { ':dependencies', ':unsuccessful', ':processed', ':failed' }
+-- So many times the jobs of a call are looked at in `active`, from its end.
+local WINDOW = 8
 local MISSING_KEY, MISSING_LOCK, NOT_ACTIVE, NOT_OWNED = -1, -2, -3, -6
 
 local call = redis.call
@@ -23,7 +25,9 @@ local prefix, queue, sources, most_points, is_original = ARGV[1], ARGV[2], ARGV[
 local active, events, completed = prefix .. 'active', prefix .. 'events', prefix .. 'completed'
 local now = now_ms()
 local finished_here, no_longer_stalled, keys_to_delete = 0, {}, {}
-local is_drain_open, are_relatives, are_all_there = false, false, false
+local is_drain_open, are_relatives, are_all_there, have_left = false, false, false, false
+-- Of each job of the call, in their order: keys, and of one from Kafka its ledgers' source and its offset.
+local ids, jobs, locks, sources_of, offsets_of = {}, {}, {}, {}, {}
 
 local function finish_by_original(id, token, value, keep)
   local keys = {}
@@ -51,35 +55,37 @@ local function has_relatives(job)
   return false
 end
 
--- Whether there is a ledger that the job may be entered in: anybody may give a job an id that looks like one from Kafka.
+-- Whether there is a ledger that a job of this source may be entered in: anybody may give a job an id that looks like one
+-- from Kafka.
 local known_sources = {}
-local function is_of_a_ledger(id)
-  if not is_from_kafka(id) then return false end
-  local source = source_and_offset(id)
-  if not source then return false end
+local function is_of_a_ledger(source)
   if known_sources[source] == nil then known_sources[source] = call('EXISTS', sources .. ':' .. source) == 1 end
   return known_sources[source]
 end
 
--- What has to be known of a job: whether it is there, its parent, its deduplication. One from Kafka that leaves nothing behind
--- has neither of the two, and that it is there was asked for all at once.
-local function known_of(id, job, keep)
-  if are_all_there and keep == '0' and is_of_a_ledger(id) then return { '' } end
-  return call('HMGET', job, 'ats', 'parentKey', 'deid')
+-- One from Kafka that leaves nothing behind has neither parent nor deduplication, and that it is there was asked for all at
+-- once.
+local function is_simple(i, keep)
+  return are_all_there and keep == '0' and sources_of[i] and is_of_a_ledger(sources_of[i])
 end
 
--- `holder`: whose token the lock holds.
-local function complete(id, token, value, keep, holder)
-  local job = prefix .. id
-  local known = known_of(id, job, keep)
-  if is_original or known[2] or known[3] or string.byte(keep) == 123 or (are_relatives and not is_from_kafka(id) and has_relatives(job)) then
-    return finish_by_original(id, token, value, keep)
+local function is_for_original(id, job, keep, known)
+  return is_original or known[2] or known[3] or string.byte(keep) == 123
+    or (are_relatives and not is_from_kafka(id) and has_relatives(job))
+end
+
+-- `i`: its place among the jobs of the call. `holder`: whose token the lock holds.
+local function complete(i, id, token, value, keep, holder)
+  local job = jobs[i]
+  if is_original or not is_simple(i, keep) then
+    local known = call('HMGET', job, 'ats', 'parentKey', 'deid')
+    if is_for_original(id, job, keep, known) then return finish_by_original(id, token, value, keep) end
+    if not known[1] and call('EXISTS', job) == 0 then return MISSING_KEY end
   end
-  if not known[1] and call('EXISTS', job) == 0 then return MISSING_KEY end
   if holder and holder ~= token then return NOT_OWNED end
-  local was_active = call('LREM', active, -1, id) > 0
+  local was_active = have_left or call('LREM', active, '-1', id) > 0
   no_longer_stalled[#no_longer_stalled + 1] = id
-  keys_to_delete[#keys_to_delete + 1] = job .. ':lock'
+  keys_to_delete[#keys_to_delete + 1] = locks[i]
   if not was_active then return NOT_ACTIVE end
   if keep == '0' then
     keys_to_delete[#keys_to_delete + 1] = job
@@ -137,29 +143,79 @@ local function for_each_job(visit)
   end
 end
 
--- Asked for all jobs at once: who holds their locks, whether those from Kafka are there, and whether any other is of a flow.
-local locks, relatives, from_kafka = {}, {}, {}
+local relatives, from_kafka = {}, {}
 for_each_job(function(id)
-  local job, at = prefix .. id, #relatives
-  locks[#locks + 1] = job .. ':lock'
+  local i, job = #ids + 1, prefix .. id
+  ids[i], jobs[i], locks[i] = id, job, job .. ':lock'
   if is_from_kafka(id) then
     from_kafka[#from_kafka + 1] = job
+    sources_of[i], offsets_of[i] = source_and_offset(id)
   else
+    local at = #relatives
     relatives[at + 1], relatives[at + 2] = job .. ':dependencies', job .. ':unsuccessful'
     relatives[at + 3], relatives[at + 4] = job .. ':processed', job .. ':failed'
   end
 end)
+
+-- Asked for all jobs at once: who holds their locks, whether those from Kafka are there, and whether any other is of a flow.
 local holders = call('MGET', unpack(locks))
 are_all_there = #from_kafka > 0 and call('EXISTS', unpack(from_kafka)) == #from_kafka
 are_relatives = #relatives > 0 and call('EXISTS', unpack(relatives)) > 0
 
-local reply, done = {}, {}
+-- A list without these ids, and whether it held each.
+local function without(list)
+  local is_leaving, left, rest = {}, 0, {}
+  for _, id in ipairs(ids) do is_leaving[id] = true end
+  for _, id in ipairs(list) do
+    if is_leaving[id] then
+      is_leaving[id] = nil
+      left = left + 1
+    else
+      rest[#rest + 1] = id
+    end
+  end
+  return rest, left == #ids
+end
+
+-- Takes all of them out of `active` at once. Jobs end in about the order in which they were taken, so they are the last there,
+-- or near: LREM would look at those behind each of them again.
+local function leave_together()
+  for _, window in ipairs({ #ids, WINDOW * #ids }) do
+    local last = redis.pcall('LRANGE', active, -window, '-1')
+    if last.err then return false end
+    local rest, are_all = without(last)
+    if are_all then
+      call('LTRIM', active, 0, -1 - #last)
+      if #rest > 0 then call('RPUSH', active, unpack(rest)) end
+      return true
+    end
+  end
+  return false
+end
+
+-- Whether nothing can keep any of them.
+local function are_all_simple()
+  local i = 0
+  local are_so = not is_original
+  for_each_job(function(_, at)
+    i = i + 1
+    are_so = are_so and is_simple(i, ARGV[at + 2]) and (not holders[i] or holders[i] == ARGV[at])
+  end)
+  return are_so
+end
+
+have_left = are_all_there and are_all_simple() and leave_together()
+
+local reply, settled_sources, settled_offsets = {}, {}, {}
 for_each_job(function(id, at)
-  local holder = holders[#reply + 1]
-  local is_through, result = pcall(complete, id, ARGV[at], ARGV[at + 1], ARGV[at + 2], holder)
+  local i = #reply + 1
+  local is_through, result = pcall(complete, i, id, ARGV[at], ARGV[at + 1], ARGV[at + 2], holders[i])
   if not is_through then result = tostring(type(result) == 'table' and result.err or result) end
-  reply[#reply + 1] = result
-  if result == 0 then done[#done + 1] = id end
+  reply[i] = result
+  if result == 0 and sources_of[i] then
+    settled_sources[#settled_sources + 1] = sources_of[i]
+    settled_offsets[#settled_offsets + 1] = offsets_of[i]
+  end
 end)
 
 if #keys_to_delete > 0 then
@@ -168,5 +224,5 @@ if #keys_to_delete > 0 then
 end
 if finished_here > 0 and most_points ~= '' then count_points() end
 if is_drain_open then tell_if_drained() end
-settle_many(done, queue, sources)
+settle_many(settled_sources, settled_offsets, queue, sources)
 return reply

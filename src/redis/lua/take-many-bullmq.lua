@@ -21,6 +21,7 @@ local lock_ms, most, refused_wait_ms, is_original = ARGV[5], tonumber(ARGV[6]), 
 local wait, active, prioritized, events = prefix .. 'wait', prefix .. 'active', prefix .. 'prioritized', prefix .. 'events'
 local delayed = prefix .. 'delayed'
 local now = now_ms()
+local locked_until = string.format('%d', now + lock_ms)
 local reply = { tonumber(now), 0, 0, 0 }
 local refused = 0
 
@@ -124,14 +125,14 @@ end
 -- Into the reply, from the hash as it is after this.
 local function begin(id)
   local job = prefix .. id
-  call('SET', job .. ':lock', token, 'PX', lock_ms)
+  call('SET', job .. ':lock', token, 'PXAT', locked_until)
   call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
   local added = redis.pcall('HMGET', job, 'delay', 'priority', 'ats', 'name', 'data', 'opts', 'timestamp')
   if added.err then return end
   local at = #reply
   reply[at + 1] = id
   if is_fresh(id, job, added) then
-    call('HSET', job, 'processedOn', now, 'ats', 1)
+    call('HSET', job, 'processedOn', now, 'ats', '1')
     reply[at + 2], reply[at + 3], reply[at + 4], reply[at + 5] = added[4], added[5], added[6], added[7]
   else
     call('HSET', job, 'processedOn', now)

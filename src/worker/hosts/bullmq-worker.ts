@@ -2,8 +2,9 @@
  * BullMQ's Worker with a loop of our own: connections, lock renewal, the stalled check and closing are BullMQ's, and so is
  * every outcome but success; jobs are taken and completed many in one call (queue/bullmq/source.ts).
  *
- * Two calls are under way at most, each a completion of all that has ended and, behind it on the same connection, the
- * taking of as many jobs as there is room for: half of the concurrency, so that one half runs while the other is in Redis.
+ * Three calls are under way at most, each a completion of all that has ended and, behind it on the same connection, the
+ * taking of as many jobs as there is room for: a third of the concurrency, so that one third runs, one is in Redis, and one
+ * waits there for its turn.
  * Nothing is taken beyond the concurrency: what has ended is completed before. While the queue is empty the worker sleeps on
  * BullMQ's marker.
  *
@@ -13,14 +14,23 @@
  */
 import { type Job, UnrecoverableError, Worker, type WorkerOptions } from 'bullmq';
 import { isSluiceError, messageOf } from '../../errors.ts';
-import type { BullSource, Completion, Take } from '../../queue/bullmq/source.ts';
+import { type BullSource, type Completion, completionError, type Take } from '../../queue/bullmq/source.ts';
 import type { timedBackend } from '../../queue/bullmq/timed-backend.ts';
 import { redisError } from '../../redis/connection.ts';
 import { HeldJob } from './held-job.ts';
 
-const CALLS_UNDER_WAY = 2;
+const CALLS_UNDER_WAY = 3;
+/** Below, a job costs Redis the more the fewer there are in a call: few places are shared by two calls only. */
+const LEAST_A_CALL = 50;
 /** Redis does nothing else for about 12 us a job. */
 const MOST_A_CALL = 200;
+/**
+ * Redis writes 64 KiB of a reply at most before it reads on: of a longer one, the rest comes when the next call has been
+ * through its script, and the host is idle for so long.
+ */
+const REPLY_CHARS = 56_000;
+/** Until the first reply. */
+const JOB_CHARS = 500;
 /** Redis refuses while it fails over or loads; the lock is renewed as far as Redis lets us. */
 const COMPLETE_AGAIN_MS = 250;
 const ASK_AGAIN_MS = 1_000;
@@ -53,10 +63,14 @@ export class LaneWorker extends Worker {
   #reasons = 1;
   #answered = 0;
   #isWaiting = false;
+  /** Whether the last take got all that it asked for. */
+  #isPlenty = false;
   #limitedUntil = 0;
   #dueAt = 0;
   #aheadMs = 0;
   #tokens = 0;
+  /** Of the last reply, a job. */
+  #jobChars = JOB_CHARS;
   #isPumpDue = false;
   readonly #through = Promise.withResolvers<void>();
 
@@ -111,10 +125,17 @@ export class LaneWorker extends Worker {
   /** How many jobs to take now. Whoever completes a job looks for the next, as BullMQ does. */
   #room(isCompleting: boolean): number {
     if (this.closing !== undefined || this.#limitedUntil > Date.now()) return 0;
-    const hasReason = this.#reasons > this.#answered && !this.#isWaiting && this.#takesUnderWay === 0;
-    if (!isCompleting && !hasReason) return 0;
+    const isOpen = this.#reasons > this.#answered && !this.#isWaiting;
+    // Where there is little to take, one asks for it.
+    if (!isCompleting && !(isOpen && (this.#takesUnderWay === 0 || this.#isPlenty))) return 0;
     const free = this.concurrency - this.#places - this.#ended.length;
-    return Math.max(0, Math.min(free, Math.ceil(this.concurrency / 2), MOST_A_CALL));
+    const fitting = Math.max(1, Math.floor(REPLY_CHARS / this.#jobChars));
+    return Math.max(0, Math.min(free, this.#share, MOST_A_CALL, fitting));
+  }
+
+  get #share(): number {
+    const half = Math.ceil(this.concurrency / 2);
+    return Math.max(Math.ceil(this.concurrency / CALLS_UNDER_WAY), Math.min(half, LEAST_A_CALL));
   }
 
   #call(ended: readonly Completion[], room: number): void {
@@ -150,11 +171,13 @@ export class LaneWorker extends Worker {
   }
 
   /** What a take says of the next one. */
-  #heed({ jobs, nowMs, limitedMs, nextDueMs, refused }: Take, room: number, reasons: number): void {
+  #heed({ jobs, chars, nowMs, limitedMs, nextDueMs, refused }: Take, room: number, reasons: number): void {
     this.#aheadMs = Date.now() - nowMs;
+    if (jobs.length > 0) this.#jobChars = Math.max(1, chars / jobs.length);
     if (refused > 0) this.#lanes.onRefused();
+    this.#isPlenty = jobs.length === room;
     if (limitedMs > 0) this.#pause(Math.min(limitedMs, LONGEST_LIMIT_MS));
-    if (limitedMs > 0 || jobs.length === room) return;
+    if (limitedMs > 0 || this.#isPlenty) return;
     this.#answered = Math.max(this.#answered, reasons);
     this.#dueAt = nextDueMs === 0 ? 0 : nextDueMs + this.#aheadMs;
     if (!this.#isWaiting && this.closing === undefined) void this.#wait();
@@ -246,7 +269,7 @@ export class LaneWorker extends Worker {
       const verdict = verdicts[i];
       if (verdict === 0) continue;
       if (typeof verdict !== 'number' && isRefusal(verdict) && this.closing === undefined) refused.push(completion);
-      this.#report(typeof verdict === 'number' ? new Error(`${completion.id}: ${CODES[verdict] ?? verdict}`) : verdict);
+      this.#report(typeof verdict === 'number' ? completionError(completion, verdict) : verdict);
     }
     if (refused.length > 0) void this.#completeAgain(refused);
   }
@@ -269,12 +292,3 @@ export class LaneWorker extends Worker {
 function isRefusal(error: unknown): boolean {
   return isSluiceError(redisError('', error), 'REDIS_REFUSES');
 }
-
-/** What BullMQ's finishing script answers. */
-const CODES: Readonly<Record<number, string>> = {
-  [-1]: 'the job is gone',
-  [-3]: 'the job is not active any more',
-  [-4]: 'the job has children that are not finished',
-  [-6]: 'the lock of the job is another worker’s',
-  [-9]: 'children of the job have failed',
-};
