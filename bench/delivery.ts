@@ -13,7 +13,7 @@ const BACKLOG = 100_000;
 const QUICK_BACKLOG = 30_000;
 const WARM_SHARE = 0.3;
 /** The producer takes its part of the cores too. */
-const KEPT_UP_WITH = 0.75;
+const KEPT_UP_WITH = 0.7;
 const SECONDS = 20;
 const QUICK_SECONDS = 6;
 const SAMPLE_MS = 500;

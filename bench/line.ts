@@ -9,6 +9,8 @@ import { bridge, filled } from './fill.ts';
 import { residentMib } from './machine.ts';
 
 const LOOK_MS = 50;
+/** Jobs that wait for the collector cost next to nothing: as many as fill several requests. */
+const CONCURRENCY = 1_000;
 
 export interface Sample {
   /** Since the line began to be watched. */
@@ -45,7 +47,7 @@ export async function openLine(brokers: string, topic: string): Promise<Line> {
   const children: Record<string, ChildProcess> = {
     collector,
     bridge: bridge(brokers, topic, { queue: 'filled' }, filled).start(server, 0),
-    host: startHost(brokers, server.url, 'tracked', settings),
+    host: startHost(brokers, server.url, 'tracked', settings, CONCURRENCY),
   };
   const began = performance.now();
   return {
