@@ -5,7 +5,12 @@ import { DIALECTS } from '../job/sidekiq-job.ts';
 /** A queue that is not configured lives on the Redis `main` with these defaults. */
 export const queueConfig = z.strictObject({
   redis: z.string().default('main').describe('Which Redis holds the queue.'),
-  concurrency: z.int().min(1).max(10_000).default(50).describe('Jobs that one worker process runs at once.'),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(50)
+    .describe('Jobs that one worker process runs at once; several hundred where they wait, as for the collector.'),
 });
 export type QueueConfig = z.infer<typeof queueConfig>;
 
