@@ -25,7 +25,8 @@ const COUNT_ROUND_EVERY_MS = 1_000;
 const LIST_BLOCKS = 16;
 const INSPECT_JOBS = 512;
 const INSPECTS_A_ROUND = 40;
-const INSPECT_EVERY_MS = 1_000;
+/** A million jobs that wait idle cost Redis less than a hundredth of its time, most of it here. */
+const INSPECT_EVERY_MS = 1_250;
 
 export interface SettlerOptions extends LedgerCallsOptions {
   readonly shards: ReadonlyMap<string, Shard>;
