@@ -148,7 +148,7 @@ async function writeLetters(held: HeldPartition, { rejected, last }: Cut, { lett
  */
 async function send(held: HeldPartition, cut: Cut, stages: Stages): Promise<FeedEnd> {
   if (held.shards.some((each) => leavesHole(each, cut))) return AHEAD;
-  const expected = held.shards.map(({ sent }) => sent);
+  const expected = held.shards.map(reachedBy);
   for (const each of held.shards) each.sent = Math.max(each.sent, cut.last);
   const ends = await Promise.all(
     held.shards.map((each, i) => sendToShard(held, each, expected[i] as number, cut, stages)),
@@ -157,10 +157,14 @@ async function send(held: HeldPartition, cut: Cut, stages: Stages): Promise<Feed
 }
 
 /** It never should: a last look, since the fence knows of nothing that was not sent. */
-function leavesHole({ sent, acked, finished }: HeldShard, { from }: Cut): boolean {
-  // Scripts that were given up may have run, and brought the ledger further than what was sent since.
-  const reached = Math.max(sent, acked);
-  return from > reached + 1 && finished.missingIn(reached + 1, from) > 0;
+function leavesHole(target: HeldShard, { from }: Cut): boolean {
+  const next = reachedBy(target) + 1;
+  return from > next && target.finished.missingIn(next, from) > 0;
+}
+
+/** Scripts that were given up may have run, and brought the ledger further than what was sent since. */
+function reachedBy({ sent, acked }: HeldShard): number {
+  return Math.max(sent, acked);
 }
 
 async function sendToShard(

@@ -29,6 +29,8 @@ export interface FlowOptions {
 export class Flow {
   readonly #options: FlowOptions;
   readonly #watched = new Map<Sends, Promise<void>>();
+  /** Carried records that the last look has not found. */
+  readonly #missed = new WeakMap<HeldPartition, ReadonlySet<number>>();
 
   constructor(options: FlowOptions) {
     this.#options = options;
@@ -126,17 +128,18 @@ export class Flow {
 
   /**
    * Only somebody else can have deleted one: Kafka keeps them until their job is finished. Meanwhile the commit may have
-   * passed others, which nobody has looked for: `end` is where it stood.
+   * passed others, which nobody has looked for: `end` is where it stood. One look may be wrong: a broker that has just started
+   * knows no topic.
    */
   #expectAll(each: HeldPartition, records: readonly KafkaRecord[], end: number): void {
     const found = new Set(records.map(({ offset }) => offset));
     const missing = [...each.carried].filter((offset) => offset < end && !found.has(offset));
+    const missedBefore = this.#missed.get(each);
+    this.#missed.set(each, new Set(missing));
     if (missing.length === 0) return;
-    for (const offset of missing) {
-      each.carried.delete(offset);
-      // As all that the commit has passed: else whatever comes behind would seem to leave a hole.
-      for (const { finished } of each.shards) finished.add(offset, offset + 1);
-    }
+    if (missing.some((offset) => !missedBefore?.has(offset)))
+      throw new Error('some are missing; they are looked for again');
+    for (const offset of missing) giveUp(each, offset);
     this.#options.log.error({ topic: each.topic, partition: each.partition, missing }, 'carried records are not there');
   }
 
@@ -182,6 +185,13 @@ export class Flow {
     each.heldBackUntil = clock.now() + HOLD_BACK_MS;
     void clock.sleep(HOLD_BACK_MS + 1, signal).then(() => this.regulate());
   }
+}
+
+/** As all that the commit has passed: else whatever comes behind would seem to leave a hole. */
+function giveUp({ carried, shards }: HeldPartition, offset: number): void {
+  carried.delete(offset);
+  // A shard that is beyond has the job, or has it finished.
+  for (const { finished, acked } of shards) if (acked < offset) finished.add(offset, offset + 1);
 }
 
 /** What was not fetched by the consumer needs no heartbeat of ours, and resolves nothing. */

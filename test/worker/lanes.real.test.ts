@@ -90,3 +90,17 @@ it('asks for no more than it has places for', async () => {
   await new Promise((resolve) => setImmediate(resolve));
   expect(asked.map(({ most }) => most)).toEqual([100, 100, 100]);
 });
+
+it('heeds a marker that comes while a take is under way that finds nothing', async () => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const asked = startHost(4, 10, () => promise);
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  asked[0]?.answer(1);
+  await vi.waitFor(async () => expect(await redis.info('clients')).toContain('blocked_clients:1'));
+  resolve('0');
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  await redis.zadd('bull:lanes:marker', 0, '0');
+  await vi.waitFor(async () => expect(await redis.info('clients')).toContain('blocked_clients:0'));
+  asked[1]?.answer(0);
+  await vi.waitFor(() => expect(asked).toHaveLength(3));
+});

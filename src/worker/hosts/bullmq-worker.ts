@@ -65,7 +65,8 @@ export class LaneWorker extends Worker {
   #isWaiting = false;
   /** Whether the last take got all that it asked for. */
   #isPlenty = false;
-  #limitedUntil = 0;
+  /** What forbids to take for a while; no clock is asked, which may be set back. */
+  #pauses = 0;
   #dueAt = 0;
   #aheadMs = 0;
   #tokens = 0;
@@ -124,7 +125,7 @@ export class LaneWorker extends Worker {
 
   /** How many jobs to take now. Whoever completes a job looks for the next, as BullMQ does. */
   #room(isCompleting: boolean): number {
-    if (this.closing !== undefined || this.#limitedUntil > Date.now()) return 0;
+    if (this.closing !== undefined || this.#pauses > 0) return 0;
     const isOpen = this.#reasons > this.#answered && !this.#isWaiting;
     // Where there is little to take, one asks for it.
     if (!isCompleting && !(isOpen && (this.#takesUnderWay === 0 || this.#isPlenty))) return 0;
@@ -180,12 +181,17 @@ export class LaneWorker extends Worker {
     if (limitedMs > 0 || this.#isPlenty) return;
     this.#answered = Math.max(this.#answered, reasons);
     this.#dueAt = nextDueMs === 0 ? 0 : nextDueMs + this.#aheadMs;
-    if (!this.#isWaiting && this.closing === undefined) void this.#wait();
+    // A marker that came meanwhile is another reason, and was taken: nobody would wake the worker for it again.
+    if (this.#answered === this.#reasons && !this.#isWaiting && this.closing === undefined) void this.#wait();
   }
 
   #pause(ms: number): void {
-    this.#limitedUntil = Date.now() + ms;
-    setTimeout(() => this.#lookAgain(), ms + 1).unref();
+    this.#pauses += 1;
+    const resume = () => {
+      this.#pauses -= 1;
+      this.#lookAgain();
+    };
+    setTimeout(resume, ms).unref();
   }
 
   #lookAgain(): void {
