@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import { registerHooks, syncBuiltinESMExports } from 'node:module';
 
 /** Where a cut would leave a hole, which the rules of the feed see to: without it, each of them shows. */
-const LAST_LOOK = ['return from > reached + 1 && finished.missingIn(reached + 1, from) > 0;', 'return false;'];
+const LAST_LOOK = ['return from > next && target.finished.missingIn(next, from) > 0;', 'return false;'];
 
 /** By rule: file, and pairs of what stands there and what is put in its place. */
 const RULES = {
@@ -51,8 +51,13 @@ const RULES = {
   leftBehind: { 'bridge/feed.ts': [['!isOver && ', ''], LAST_LOOK] },
   // The rest of a batch goes on under a claim that was made anew.
   claimAnew: { 'bridge/feed.ts': [['held.isReady && held.shards === shards;', 'held.isReady;'], LAST_LOOK] },
-  // Carried records are missed that nobody has looked for.
-  carried: { 'bridge/flow.ts': [['offset < end && !found', 'offset < each.committed && !found']] },
+  // Carried records are missed that nobody has looked for, at the first look.
+  carried: {
+    'bridge/flow.ts': [
+      ['offset < end && !found', 'offset < each.committed && !found'],
+      ['!missedBefore?.has(offset)', 'false'],
+    ],
+  },
   // A partition is claimed twice at a time.
   oneClaim: {
     'bridge/holdings.ts': [
