@@ -20,7 +20,7 @@ import type { Shard } from './shard.ts';
 /** Blocks counted at the bottom in every round, and on the way round. */
 const COUNT_BOTTOM = 32;
 const COUNT_ROUND = 128;
-const COUNT_ROUND_EVERY_MS = 1_000;
+const COUNT_ROUND_EVERY_MS = 2_000;
 /** Changed blocks that are listed in one round. */
 const LIST_BLOCKS = 16;
 const INSPECT_JOBS = 512;
