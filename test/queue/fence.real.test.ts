@@ -224,18 +224,64 @@ describe('counting and listing', () => {
     const counted = (await sink.count(claim, 0, 600, 2)) as Counted;
     expect([counted.from, counted.end, counted.blocks.length]).toEqual([512, 1_536, 2]);
   });
+});
 
-  it('settles what a queue lists as completed, takes the job away, and tells what is dead', async () => {
+describe('settling what a queue lists as finished', () => {
+  /** As BullMQ writes it. */
+  async function finish(state: 'completed' | 'failed', ...offsets: number[]) {
+    for (const offset of offsets) {
+      await redis.lrem('bull:mail:wait', 1, `k~t~0~0~${offset}`);
+      await redis.hset(`bull:mail:k~t~0~0~${offset}`, 'finishedOn', offset);
+      await redis.zadd(`bull:mail:${state}`, offset, `k~t~0~0~${offset}`);
+    }
+  }
+
+  it('takes completed jobs away and tells what is dead', async () => {
     await sink.enqueue(claim, -1, batch(0, 5));
-    await redis.zadd('bull:mail:completed', 1, 'k~t~0~0~1', 2, 'k~t~0~0~4', 3, 'foreign');
-    await redis.zadd('bull:mail:failed', 5, 'k~t~0~0~2');
+    await finish('completed', 1, 4);
+    await finish('failed', 2);
+    await redis.zadd('bull:mail:completed', 5, 'foreign');
     const { ids, next } = await sink.finishedSince('mail', 'completed', 0, Date.now());
     expect(ids).toEqual(['k~t~0~0~1', 'k~t~0~0~4', 'foreign']);
     expect(next).toBe(0);
-    expect(await sink.settle(claim, 0, 'mail', [0, 1, 2, 4])).toMatchObject({ settled: [1, 4], dead: [2] });
+    expect(await sink.settle(claim, 0, 'mail', [0, 1, 2, 4])).toEqual({ status: 'ok', settled: [1, 4], dead: [2] });
     expect(await redis.zrange('bull:mail:completed', '0', '-1')).toEqual(['foreign']);
     expect((await sink.list(claim, 0, 0, 100)) as Listed).toMatchObject({ unsettled: [0, 2, 3, 5] });
     expect(await redis.exists('bull:mail:k~t~0~0~1', 'bull:mail:k~t~0~0~4')).toBe(0);
+    expect(await redis.exists('bull:mail:k~t~0~0~0', 'bull:mail:k~t~0~0~2')).toBe(2);
+  });
+
+  it('takes a page of nothing but completed jobs away, over blocks of the ledger', async () => {
+    await sink.enqueue(claim, -1, batch(0, 1_100));
+    const offsets = [1_024, 0, 510, 511, 512, 513, 1_023];
+    await finish('completed', ...offsets);
+    await redis.rpush('bull:mail:k~t~0~0~511:logs', 'line');
+    expect(await sink.settle(claim, 0, 'mail', offsets)).toEqual({ status: 'ok', settled: offsets, dead: [] });
+    expect(await redis.zcard('bull:mail:completed')).toBe(0);
+    const { unsettled } = (await sink.list(claim, 0, 0, 2_000)) as Listed;
+    expect([unsettled.length, offsets.some((offset) => unsettled.includes(offset))]).toEqual([1_101 - 7, false]);
+    expect(await jobKeys()).toHaveLength(1_101 - 7);
+  });
+
+  it('leaves what was sent to work again or taken away since the page was read', async () => {
+    await sink.enqueue(claim, -1, batch(0, 3));
+    await finish('completed', 0, 1, 2);
+    const queue = new Queue('mail', { connection: redis });
+    await (await queue.getJob('k~t~0~0~1'))?.retry('completed');
+    await (await queue.getJob('k~t~0~0~2'))?.remove();
+    expect(await sink.settle(claim, 0, 'mail', [0, 1, 2])).toEqual({ status: 'ok', settled: [0], dead: [] });
+    expect(await redis.lrange('bull:mail:wait', 0, -1)).toContain('k~t~0~0~1');
+    expect(await redis.hget('bull:mail:k~t~0~0~1', 'name')).toBe('a.B');
+    await queue.close();
+    expect((await sink.list(claim, 0, 0, 100)) as Listed).toMatchObject({ unsettled: [1, 2, 3] });
+  });
+
+  it('touches nothing where a key of the queue holds something else', async () => {
+    await sink.enqueue(claim, -1, batch(0, 1));
+    await redis.set('bull:mail:failed', 'mine');
+    await finish('completed', 0);
+    expect(await sink.settle(claim, 0, 'mail', [0, 1])).toEqual({ status: 'ok', settled: [], dead: [] });
+    expect(await redis.zcard('bull:mail:completed')).toBe(1);
   });
 });
 

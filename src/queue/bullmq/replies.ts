@@ -53,9 +53,12 @@ function parsed(text: string | null | undefined): unknown {
 
 export type SettleReply = [string, number, string, number[], number[]];
 
-export function settled(reply: SettleReply): Settled {
-  const [, , , done, dead] = reply;
-  return { status: 'ok', settled: done, dead };
+/** `asked`: the offsets that were said to be finished. */
+export function settled(reply: SettleReply, asked: readonly number[]): Settled {
+  const [, , , left, dead] = reply;
+  if (left.length === 0) return { status: 'ok', settled: asked, dead };
+  const unsettled = new Set(left);
+  return { status: 'ok', settled: asked.filter((offset) => !unsettled.has(offset)), dead };
 }
 
 /** Workers' clocks differ: a page begins so much before the end of the last one, and before the present. */

@@ -14,6 +14,7 @@ import {
   type SettleReply,
   settled,
 } from './replies.ts';
+import { settleArguments } from './settle-arguments.ts';
 
 const REMOVE = lua('remove-bullmq');
 const RECONCILE = script(LEDGER, REMOVE, lua('reconcile'));
@@ -75,8 +76,8 @@ export function createBullSink({ name, redis, prefix, adder }: BullSinkOptions):
 
     async settle(claim, expected, queue, offsets) {
       const about = [idPrefix(claim), queuePrefix(queue), queue];
-      const reply = await run<SettleReply>(SETTLE, claim, expected, ...about, ...offsets);
-      return reply[0] === 'ok' ? settled(reply) : fenced(reply[0], reply[1]);
+      const reply = await run<SettleReply>(SETTLE, claim, expected, ...about, ...settleArguments(offsets));
+      return reply[0] === 'ok' ? settled(reply, offsets) : fenced(reply[0], reply[1]);
     },
 
     finishedSince(queue, state, since, now) {

@@ -37,14 +37,21 @@ local function remove_job(prefix, id)
   return true
 end
 
+-- The keys that a finished job may have.
+local function delete_finished(prefix, ids)
+  local keys, at = {}, 0
+  for _, id in ipairs(ids) do
+    local key = prefix .. id
+    keys[at + 1] = key
+    at = at + 2
+    keys[at] = key .. ':logs'
+  end
+  redis.call('DEL', unpack(keys))
+end
+
 -- Jobs that are known to be in the set of completed ones.
 local function remove_completed(prefix, ids)
   if #ids == 0 then return end
   redis.call('ZREM', prefix .. 'completed', unpack(ids))
-  local keys = {}
-  for _, id in ipairs(ids) do
-    keys[#keys + 1] = prefix .. id
-    keys[#keys + 1] = prefix .. id .. ':logs'
-  end
-  redis.call('DEL', unpack(keys))
+  delete_finished(prefix, ids)
 end
