@@ -5,7 +5,7 @@ import type { Job } from '../../src/job/job.ts';
 import { silentLog } from '../../src/log.ts';
 import { leanAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink } from '../../src/queue/bullmq/sink.ts';
-import type { BullSink, Claim, Counted, Inspected, Listed } from '../../src/queue/sink.ts';
+import type { Batch, BullSink, Claim, Counted, Inspected, Listed } from '../../src/queue/sink.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -217,6 +217,18 @@ describe('counting and listing', () => {
     });
     const listed = (await sink.list(claim, 0, 0, 10_000)) as Listed;
     expect([listed.end, [...listed.unsettled].sort()]).toEqual([2_001, [3, 4, 600, 601]]);
+  });
+
+  it('goes through blocks with more queues than it reads at once, and leaves none of a block out', async () => {
+    const at = (offset: number) => Array.from({ length: 50 }, (_, i) => batch(offset + i, offset + i, `q${i}`).jobs[0]);
+    await sink.enqueue(claim, -1, { jobs: [0, 512, 1_024].flatMap(at) as Batch['jobs'], last: 1_100 });
+    const { blocks, end, queues } = (await sink.count(claim, 0, 0, 60)) as Counted;
+    expect([blocks.map(({ unsettled }) => unsettled), end, queues.length]).toEqual([[50, 50], 1_024, 50]);
+    const listed = (await sink.list(claim, 0, 0, 60)) as Listed;
+    expect([listed.unsettled.length, listed.end]).toEqual([100, 1_024]);
+    for (const key of await redis.keys('bull:q*:k~*')) await redis.del(key);
+    expect(await sink.inspect(claim, 0, 0, 60)).toMatchObject({ gone: 100, end: 1_024 });
+    expect(await sink.inspect(claim, 0, 0, 60)).toMatchObject({ gone: 50, end: 1_101, unsettled: [] });
   });
 
   it('counts so many blocks and says how far', async () => {

@@ -10,12 +10,10 @@ if refused then return refused end
 
 local first, most = tonumber(ARGV[4]), tonumber(ARGV[5])
 local counts, queues, known = {}, {}, {}
-local stop, position = nil, nil
-local page = redis.call('ZRANGE', base .. ':c', first, '+inf', 'BYSCORE', 'LIMIT', 0, most + CHUNK + 1, 'WITHSCORES')
-for i = 1, #page, 2 do
-  local member, chunk = page[i], page[i + 1]
+local stop, position, looked = nil, nil, 0
+for member, chunk in members_from(base, first) do
   if chunk ~= position then
-    if i > 2 * most then
+    if looked >= most then
       stop = tonumber(chunk)
       break
     end
@@ -23,6 +21,7 @@ for i = 1, #page, 2 do
     counts[#counts + 1] = tonumber(chunk)
     counts[#counts + 1] = 0
   end
+  looked = looked + 1
   counts[#counts] = counts[#counts] + redis.call('SCARD', base .. ':u:' .. member)
   local queue = string.sub(member, string.find(member, ':', 1, true) + 1)
   if not known[queue] then

@@ -13,6 +13,8 @@ if refused then return refused end
 local id_prefix, queue_prefix, first, budget = ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local completed, gone = 0, 0
 local unsettled, dead = {}, {}
+-- Chunk, queue and slots of each: what is gone through stays as it is meanwhile.
+local to_settle = {}
 
 -- 'waiting' stands for every state that is not final.
 local function state_of(prefix, id)
@@ -50,24 +52,21 @@ local function look_at(chunk, queue)
   completed = completed + #done
   remove_completed(prefix, done)
   if #settled > 0 or #slots == 0 then
-    settle(base, chunk, queue, #settled > 0 and settled or { -1 })
+    to_settle[#to_settle + 1] = { chunk, queue, #settled > 0 and settled or { -1 } }
   end
   return #slots
 end
 
--- A chunk has at most CHUNK members in the index, one a queue: a page of this size holds the next chunk's first
--- member after the budget is spent, or everything there is.
 local looked, position, stop = 0, nil, nil
-local page = redis.call('ZRANGE', base .. ':c', first, '+inf', 'BYSCORE', 'LIMIT', 0, budget + CHUNK + 1)
-for _, member in ipairs(page) do
-  local chunk, queue = string.match(member, '^(%d+):(.*)$')
+for member, chunk in members_from(base, first) do
   if looked >= budget and chunk ~= position then
     stop = tonumber(chunk)
     break
   end
   position = chunk
-  looked = looked + math.max(1, look_at(chunk, queue))
+  looked = looked + math.max(1, look_at(chunk, string.match(member, '^%d+:(.*)$')))
 end
+for _, each in ipairs(to_settle) do settle(base, unpack(each)) end
 
 local limit = enqueued + 1
 if stop then limit = math.min(limit, stop * CHUNK) end

@@ -50,6 +50,22 @@ local function settle(base, chunk, queue, settled)
   if redis.call('EXISTS', key) == 0 then redis.call('ZREM', base .. ':c', chunk .. ':' .. queue) end
 end
 
+local INDEX_PAGE = 40
+
+-- The index from a chunk upwards, member by member with its chunk: read in pages, because mostly the first few are all that
+-- is asked for. Nothing may be taken out of it meanwhile.
+local function members_from(base, first)
+  local page, at, read = {}, 1, 0
+  return function()
+    if at > #page then
+      page = redis.call('ZRANGE', base .. ':c', first, '+inf', 'BYSCORE', 'LIMIT', read, INDEX_PAGE, 'WITHSCORES')
+      at, read = 1, read + INDEX_PAGE
+    end
+    at = at + 2
+    return page[at - 2], page[at - 1]
+  end
+end
+
 -- Where a worker finds the ledgers that a job may be entered in: a set for each prefix of job ids.
 local function sources_key(base, id_prefix)
   return string.match(base, '^(.-):ledger:') .. ':sources:' .. id_prefix

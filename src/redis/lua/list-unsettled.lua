@@ -9,15 +9,13 @@ if refused then return refused end
 
 local first, budget = tonumber(ARGV[4]), tonumber(ARGV[5])
 local listed, lists, stop, position = 0, {}, nil, nil
-local page = redis.call('ZRANGE', base .. ':c', first, '+inf', 'BYSCORE', 'LIMIT', 0, budget + CHUNK + 1, 'WITHSCORES')
-for i = 1, #page, 2 do
-  local chunk = page[i + 1]
+for member, chunk in members_from(base, first) do
   if listed >= budget and chunk ~= position then
     stop = tonumber(chunk)
     break
   end
   position = chunk
-  local slots = redis.call('SMEMBERS', base .. ':u:' .. page[i])
+  local slots = redis.call('SMEMBERS', base .. ':u:' .. member)
   lists[#lists + 1] = tonumber(chunk)
   lists[#lists + 1] = slots
   listed = listed + math.max(1, #slots)
