@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     // Most tests of the project `real` wait for servers and processes: more of them than there are cores go side by side.
     maxWorkers: 3,
+    globalSetup: ['test/support/temp-folder.ts'],
     sequence: { sequencer: LongestFirst },
     projects: [
       {
