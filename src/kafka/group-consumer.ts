@@ -24,7 +24,8 @@ const PARTITION_FETCH_BYTES = 1_048_576;
 const FETCH_BYTES = 16 * PARTITION_FETCH_BYTES;
 const PARTITIONS_AT_ONCE = 64;
 const REBALANCE_TIMEOUT_MS = 30_000;
-const HEARTBEAT_MS = 1_000;
+/** A heartbeat is how a member learns that another came or went: till then the partitions that change hands stand still. */
+const HEARTBEAT_MS = 250;
 /** Partitions that were added to a topic are noticed within this time. */
 const METADATA_AGE_MS = 30_000;
 const CONNECT_BACKOFF = { baseMs: 500, maxMs: 5_000 };
