@@ -2,10 +2,11 @@
  * Carried records: those of unfinished jobs as they were, kept beside their log under the offsets that they had, until the
  * jobs are finished. Their key there is their identity; their own key rides in a header.
  */
+import { SluiceError } from '../errors.ts';
 import { carriedTopic } from '../job/late.ts';
-import type { KafkaRecord, OutgoingRecord } from '../kafka/consumer.ts';
-import { readOn } from '../kafka/letters/survey.ts';
-import type { Lane } from './lane.ts';
+import { type KafkaRecord, type OutgoingRecord, partitionKey, type TopicPartition } from '../kafka/consumer.ts';
+import { type LetterSource, readOn } from '../kafka/letters/survey.ts';
+import { type Lane, NO_LOG } from './lane.ts';
 
 export interface CarriedRecord {
   /** Of the job id. */
@@ -38,8 +39,25 @@ export function carriedBy(lane: Lane): Promise<CarriedRecord[]> {
   return lane.inTurnAnew(async () => {
     const place = { topic: topicOf(lane), partition: lane.of.partition };
     await lane.options.ensure(place.topic, lane.of);
-    return unfinishedOf(readOn(lane.options, place, 0));
+    return unfinishedOf(wholeLog(lane.options, place));
   });
+}
+
+/**
+ * A fetch may end too early: a leader that has just begun answers it as far as it knows its followers to be. Where the log
+ * ends it says only once it knows. Throws UNREACHABLE while the one is short of the other: what a look does not
+ * find is taken for finished.
+ */
+export async function* wholeLog(source: LetterSource, place: TopicPartition): AsyncGenerator<readonly KafkaRecord[]> {
+  const { topic, partition } = place;
+  const { low, high } = (await source.admin.bounds([topic])).get(partitionKey(place)) ?? NO_LOG;
+  let next = low;
+  for await (const records of readOn(source, place, low)) {
+    yield records;
+    next = (records.at(-1) as KafkaRecord).offset + 1;
+  }
+  const end = next < high ? (await source.reader.next(topic, partition, next)).offset : next;
+  if (end < high) throw new SluiceError('UNREACHABLE', `${partitionKey(place)} is read to ${end}, and ends at ${high}`);
 }
 
 function write(lane: Lane, records: readonly OutgoingRecord[]): Promise<void> {

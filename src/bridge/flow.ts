@@ -8,7 +8,7 @@ import type { BatchControl, GroupConsumer, KafkaRecord, RecordBatch } from '../k
 import type { Log } from '../log.ts';
 import type { CarriedRecord } from './carried.ts';
 import { feed, takeBack } from './feed.ts';
-import type { HeldPartition } from './held-partition.ts';
+import type { HeldPartition, HeldShard } from './held-partition.ts';
 import type { Holdings } from './holdings.ts';
 import type { FeedEnd, Sends } from './sends.ts';
 import type { TopicPlan } from './topic-plan.ts';
@@ -29,8 +29,8 @@ export interface FlowOptions {
 export class Flow {
   readonly #options: FlowOptions;
   readonly #watched = new Map<Sends, Promise<void>>();
-  /** Carried records that the last look has not found. */
-  readonly #missed = new WeakMap<HeldPartition, ReadonlySet<number>>();
+  /** Carried records that the last look under a claim has not found. */
+  readonly #missed = new WeakMap<readonly HeldShard[], ReadonlySet<number>>();
 
   constructor(options: FlowOptions) {
     this.#options = options;
@@ -134,11 +134,11 @@ export class Flow {
   #expectAll(each: HeldPartition, records: readonly KafkaRecord[], end: number): void {
     const found = new Set(records.map(({ offset }) => offset));
     const missing = [...each.carried].filter((offset) => offset < end && !found.has(offset));
-    const missedBefore = this.#missed.get(each);
-    this.#missed.set(each, new Set(missing));
+    const missedBefore = this.#missed.get(each.shards);
+    this.#missed.set(each.shards, new Set(missing));
     if (missing.length === 0) return;
     if (missing.some((offset) => !missedBefore?.has(offset)))
-      throw new Error('some are missing; they are looked for again');
+      throw new Error(`${missing.length} are missing, the first of offset ${missing[0]}; they are looked for again`);
     for (const offset of missing) giveUp(each, offset);
     this.#options.log.error({ topic: each.topic, partition: each.partition, missing }, 'carried records are not there');
   }
@@ -170,6 +170,10 @@ export class Flow {
     }
     if (end.kind === 'ahead')
       log.warn({ topic, partition, position: each.position }, 'records from further on; going back');
+    if (end.kind === 'hole') {
+      this.#holdBack(each);
+      log.error({ topic, partition, position: each.position }, 'a cut would have left a hole; it was not sent');
+    }
     if (end.kind === 'failed') {
       this.#holdBack(each);
       log.error({ err: end.error, topic, partition }, 'batch failed; it is read again');

@@ -1,8 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
-import { asCarried, asFinished, unfinishedOf } from '../../src/bridge/carried.ts';
+import { asCarried, asFinished, unfinishedOf, wholeLog } from '../../src/bridge/carried.ts';
 import type { KafkaRecord, OutgoingRecord } from '../../src/kafka/consumer.ts';
+import type { LetterSource } from '../../src/kafka/letters/survey.ts';
 
 const record = (offset: number, key: Buffer | null = Buffer.from([0, 255, 7])): KafkaRecord => ({
   offset,
@@ -76,4 +77,28 @@ it('keeps of a log only what is not finished while it reads', async () => {
   }
   expect(await unfinishedOf(log())).toEqual([]);
   expect(kept).toBeLessThan(3);
+});
+
+/** A log of 20 offsets with records up to 17, behind them marks of transactions; fetches go to `end`. */
+async function offsetsRead(end: number) {
+  const source = {
+    admin: { bounds: async () => new Map([['c/1', { low: 5, high: 20 }]]) },
+    reader: {
+      read: async (_topic: string, _partition: number, from: number) =>
+        [5, 9, 17].filter((offset) => offset >= from && offset < end).map((offset) => record(offset)),
+      next: async () => ({ offset: end, isRecord: false }),
+    },
+  };
+  const read: number[] = [];
+  for await (const records of wholeLog(source as unknown as LetterSource, { topic: 'c', partition: 1 }))
+    read.push(...records.map(({ offset }) => offset));
+  return read;
+}
+
+it('reads a log to its end, also where marks of transactions stand there', async () => {
+  expect(await offsetsRead(20)).toEqual([5, 9, 17]);
+});
+
+it.each([0, 10, 19])('is not content with a leader that answers fetches up to %i of 20', async (end) => {
+  await expect(offsetsRead(end)).rejects.toThrow(`c/1 is read to ${end}, and ends at 20`);
 });
