@@ -123,6 +123,7 @@ async function feedCut(held: HeldPartition, cut: Cut, stages: Stages, isClaimed:
   } catch (error) {
     return { kind: 'letters', error };
   }
+  if (!isClaimed()) return REVOKED;
   try {
     await stages.delays.take(held, cut.late);
   } catch (error) {
@@ -136,10 +137,13 @@ async function feedCut(held: HeldPartition, cut: Cut, stages: Stages, isClaimed:
 }
 
 async function writeLetters(held: HeldPartition, { rejected, last }: Cut, { letters, metrics }: Stages): Promise<void> {
-  const due = rejected.filter(({ record }) => record.offset > held.letteredUpTo);
+  const isDue = ({ record }: RejectedRecord) => record.offset > held.letteredUpTo;
+  const due = rejected.filter(isDue);
   await letters.reject(held, due);
+  // A batch that was broken off meanwhile may have been read again.
+  const { length: counted } = due.filter(isDue);
   held.letteredUpTo = Math.max(held.letteredUpTo, last);
-  if (due.length > 0) metrics.recordsSettled.inc({ topic: held.topic, outcome: 'rejected' }, due.length);
+  if (counted > 0) metrics.recordsSettled.inc({ topic: held.topic, outcome: 'rejected' }, counted);
 }
 
 /**
@@ -147,7 +151,7 @@ async function writeLetters(held: HeldPartition, { rejected, last }: Cut, { lett
  * the next cut expects that this one has arrived, whatever becomes of it: one that is not sent leaves no hole.
  */
 async function send(held: HeldPartition, cut: Cut, stages: Stages): Promise<FeedEnd> {
-  if (held.shards.some((each) => leavesHole(each, cut))) return AHEAD;
+  if (held.shards.some((each) => leavesHole(each, cut))) return { kind: 'hole' };
   const expected = held.shards.map(reachedBy);
   for (const each of held.shards) each.sent = Math.max(each.sent, cut.last);
   const ends = await Promise.all(

@@ -4,9 +4,12 @@
  * What went wrong with one of them is kept until somebody has dealt with it.
  */
 
-/** Why feeding ended: all taken, the gate, a batch from further on than the partition is, a fence that no longer holds, a queue that refuses, letters or delay topics that fail. */
+/**
+ * Why feeding ended: all taken, the gate, a batch from further on than the partition is, a cut that would have left a hole, a
+ * fence that no longer holds, a queue that refuses, letters or delay topics that fail.
+ */
 export type FeedEnd =
-  | { readonly kind: 'taken' | 'closed' | 'revoked' | 'ahead' }
+  | { readonly kind: 'taken' | 'closed' | 'revoked' | 'ahead' | 'hole' }
   | { readonly kind: 'disowned'; readonly status: string }
   | { readonly kind: 'refused'; readonly queue: string; readonly why: string }
   | { readonly kind: 'letters' | 'late' | 'failed'; readonly error: unknown };

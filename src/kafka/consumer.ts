@@ -28,7 +28,7 @@ export interface RecordBatch extends TopicPartition {
   readonly records: readonly KafkaRecord[];
   /** The partition's end when the batch was fetched. */
   readonly highWatermark: number;
-  /** Where the fetch began: the first offset that the batch speaks for. */
+  /** The first offset that the batch speaks for: where the partition was told to go on. The fetch may have begun behind it. */
   readonly start: number;
   /** The fetch went so far: from the last record to here the log holds nothing that counts, such as marks of transactions. */
   readonly end: number;

@@ -176,7 +176,7 @@ describe('of a shard that is busy with other partitions', () => {
   it('a cut that would leave a hole behind it is not sent, whatever brought it there', async () => {
     release();
     partition.position = 100;
-    expect(await feed(partition, batchOf(100, 10), control, STAGES)).toEqual({ kind: 'ahead' });
+    expect(await feed(partition, batchOf(100, 10), control, STAGES)).toEqual({ kind: 'hole' });
     expect([open.batches, partition.position]).toEqual([[], 0]);
   });
 

@@ -3,17 +3,19 @@ import type { HeldPartition } from '../../src/bridge/held-partition.ts';
 import { Holdings, type HoldingsOptions } from '../../src/bridge/holdings.ts';
 import type { Shard } from '../../src/bridge/shard.ts';
 import type { TopicPlan } from '../../src/bridge/topic-plan.ts';
-import { systemClock } from '../../src/clock.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
 import type { GroupConsumer, KafkaAdmin } from '../../src/kafka/consumer.ts';
 import { silentLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import type { Sink } from '../../src/queue/sink.ts';
 
 const PARTITIONS = 20;
+/** As holdings.ts has it. */
+const BETWEEN_ROUNDS_MS = 500;
 const places = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic: 't', partition }));
 
 /** Holdings of one topic with a ledger that says yes to everything, and a count of the looks at Kafka. */
-function setUp(claiming: (partition: number) => Promise<void> = async () => {}) {
+function setUp(claiming: (partition: number) => Promise<void> = async () => {}, clock: Clock = systemClock) {
   const bounds = new Map(places.map(({ partition }) => [`t/${partition}`, { low: 0, high: 0 }]));
   const committed = vi.fn(async () => new Map());
   const sink: Pick<Sink, 'claim'> = {
@@ -34,7 +36,7 @@ function setUp(claiming: (partition: number) => Promise<void> = async () => {}) 
     onChange: () => {},
     log: silentLog,
     metrics: createMetrics(),
-    clock: systemClock,
+    clock,
     signal: new AbortController().signal,
   };
   return { holdings: new Holdings(options), committed };
@@ -69,34 +71,44 @@ it('does not claim again what was revoked meanwhile, and claims again later what
 });
 
 it.each([
-  ['is being claimed', 800],
-  ['is in work again', 200],
-])('does not claim a partition that %s, though two rounds of claims know of it', async (_, claimMs) => {
-  const slow = Promise.withResolvers<void>();
+  ['is being claimed', false],
+  ['is in work again', true],
+])('does not claim a partition that %s, though two rounds of claims know of it', async (_, isClaimedBefore) => {
+  const [neighbour, claim, pause] = Array.from({ length: 3 }, () => Promise.withResolvers<void>());
   const found: string[] = [];
   let underWay = 0;
   let neighbours = 0;
-  const { holdings } = setUp(async (partition) => {
-    if (partition === 1) {
-      neighbours += 1;
-      if (neighbours > 1) return;
-      await slow.promise;
-      throw new Error('not now');
-    }
-    found.push(`${holdings.all[0]?.state} ${underWay}`);
-    underWay += 1;
-    // The pause between two rounds is half a second.
-    if (found.length > 1) await systemClock.sleep(claimMs);
-    underWay -= 1;
+  const sleep = vi.fn(async (ms: number) => {
+    if (ms === BETWEEN_ROUNDS_MS) await pause?.promise;
+    await new Promise((resolve) => setImmediate(resolve));
   });
+  const { holdings } = setUp(
+    async (partition) => {
+      if (partition === 1) {
+        neighbours += 1;
+        if (neighbours > 1) return;
+        await neighbour?.promise;
+        throw new Error('not now');
+      }
+      found.push(`${holdings.all[0]?.state} ${underWay}`);
+      underWay += 1;
+      if (found.length > 1) await claim?.promise;
+      underWay -= 1;
+    },
+    { ...systemClock, sleep },
+  );
   holdings.assigned({ epoch: 1, partitions: places.slice(0, 2) });
   await vi.waitFor(() => expect(holdings.all[0]?.isReady).toBe(true));
   holdings.reclaim(holdings.all[0] as HeldPartition, 'disowned');
   await vi.waitFor(() => expect(found).toHaveLength(2));
   // The first round goes on for its neighbour, and finds the partition in claiming too.
-  slow.resolve();
-  await vi.waitFor(() => expect(neighbours).toBe(2), 2_000);
+  neighbour?.resolve();
+  await vi.waitFor(() => expect(sleep).toHaveBeenCalledWith(BETWEEN_ROUNDS_MS, expect.anything()));
+  if (isClaimedBefore) claim?.resolve();
+  if (isClaimedBefore) await vi.waitFor(() => expect(holdings.all[0]?.isReady).toBe(true));
+  pause?.resolve();
+  await vi.waitFor(() => expect(holdings.all[1]?.isReady).toBe(true));
+  claim?.resolve();
   await areReady(holdings);
-  await systemClock.sleep(100);
   expect(found).toEqual(['claiming 0', 'claiming 0']);
 });

@@ -6,9 +6,6 @@
 import fs from 'node:fs';
 import { registerHooks, syncBuiltinESMExports } from 'node:module';
 
-/** Where a cut would leave a hole, which the rules of the feed see to: without it, each of them shows. */
-const LAST_LOOK = ['return from > next && target.finished.missingIn(next, from) > 0;', 'return false;'];
-
 /** By rule: file, and pairs of what stands there and what is put in its place. */
 const RULES = {
   // Every caller may do everything to every ledger.
@@ -44,13 +41,12 @@ const RULES = {
         'const reply = await sink.enqueue(',
         'expected = target.sent; target.sent = cut.last; const reply = await sink.enqueue(',
       ],
-      LAST_LOOK,
     ],
   },
   // A cut goes on that was left behind when a heartbeat failed.
-  leftBehind: { 'bridge/feed.ts': [['!isOver && ', ''], LAST_LOOK] },
+  leftBehind: { 'bridge/feed.ts': [['!isOver && ', '']] },
   // The rest of a batch goes on under a claim that was made anew.
-  claimAnew: { 'bridge/feed.ts': [['held.isReady && held.shards === shards;', 'held.isReady;'], LAST_LOOK] },
+  claimAnew: { 'bridge/feed.ts': [['held.isReady && held.shards === shards;', 'held.isReady;']] },
   // Carried records are missed that nobody has looked for, at the first look.
   carried: {
     'bridge/flow.ts': [
@@ -64,7 +60,7 @@ const RULES = {
       ['if (each.isInClaim) return;', ''],
       ["const still = waiting.filter(({ state }) => state === 'claiming');", 'const still = waiting;'],
     ],
-    'bridge/feed.ts': [['if (batch.start > held.position) return AHEAD;', ''], LAST_LOOK],
+    'bridge/feed.ts': [['if (batch.start > held.position) return AHEAD;', '']],
   },
 };
 

@@ -10,13 +10,20 @@ import { bit, has, offsetsOf, rangeSetOf, setOf, type World } from './world.ts';
 type Caller = Pick<Message, 'token' | 'incarnation' | 'expected'>;
 export type Status = Exclude<Message['status'], ''>;
 
-/** ledger.lua: why the caller may not act. */
+/** ledger.lua: why the caller may not act. The simulation has it from here too. */
+export function fence(isOwner: boolean, isOfThisHistory: boolean, enqueued: number, expected: number) {
+  if (!isOwner) return 'disowned';
+  if (!isOfThisHistory) return 'reborn';
+  if (enqueued < 0 && expected >= 0) return 'disowned';
+  return enqueued < expected ? 'behind' : 'ok';
+}
+
+const NOTHING_EXPECTED = -1;
+
 export function refusal({ data, incarnation }: Redis, caller: Caller, { off }: World): Status {
-  if (!off.has('ownerCheck') && data.owner !== caller.token) return 'disowned';
-  if (!off.has('incarnationCheck') && incarnation !== caller.incarnation) return 'reborn';
-  if (off.has('expectedCheck')) return 'ok';
-  if (data.enqueued < 0 && caller.expected >= 0) return 'disowned';
-  return data.enqueued < caller.expected ? 'behind' : 'ok';
+  const isOwner = off.has('ownerCheck') || data.owner === caller.token;
+  const isOfThisHistory = off.has('incarnationCheck') || incarnation === caller.incarnation;
+  return fence(isOwner, isOfThisHistory, data.enqueued, off.has('expectedCheck') ? NOTHING_EXPECTED : caller.expected);
 }
 
 /** claim.lua */

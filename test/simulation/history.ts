@@ -2,6 +2,8 @@
 import type { Log } from '../../src/log.ts';
 
 const LINES_SHOWN = 80;
+/** What the bridge says when its last look has prevented what its rules should have. */
+const HOLE = 'a cut would have left a hole; it was not sent';
 
 interface Line {
   readonly at: number;
@@ -50,6 +52,7 @@ export class History {
     const tell = (level: string) => (fields: object, text: string) => {
       const { partition } = fields as { partition?: number };
       this.tell(`bridge ${level}: ${text} ${briefly(fields)}`, partition);
+      if (text === HOLE) this.violated(`partition ${partition}: ${text}`, partition);
     };
     return { debug: () => {}, info: tell('info'), warn: tell('warn'), error: tell('error'), child: () => this.log };
   }

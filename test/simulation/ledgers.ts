@@ -1,9 +1,10 @@
 /**
  * The ledgers of one simulated Redis, and the scripts that act on them, each in one step. Stock workers do the jobs, most of
- * them soon. The rules are those of the Lua scripts; test/model/ compares its own writing of them with Redis.
+ * them soon. The fence is the model's, which is compared with Redis; the rest is written after the scripts.
  */
-import type { Batch, Claim, Enqueued, Fenced, FenceStatus, Listed, Range } from '../../src/queue/sink.ts';
+import type { Batch, Claim, Enqueued, Fenced, Listed, Range } from '../../src/queue/sink.ts';
 import type { LedgerName } from '../../src/redis/keys.ts';
+import { fence } from '../model/scripts.ts';
 import type { Chance } from './chance.ts';
 import type { Judge } from './judge.ts';
 import type { PartitionLog } from './partition-log.ts';
@@ -108,15 +109,8 @@ export class Ledgers {
 
   #fence({ ledger, token, incarnation }: Claim, expected: number): Fenced | undefined {
     const { owner, enqueued } = this.#of(ledger.partition);
-    const status = this.#refusal(owner === token, incarnation, enqueued, expected);
-    return status && { status, enqueued };
-  }
-
-  #refusal(isOwner: boolean, incarnation: string, enqueued: number, expected: number): FenceStatus | undefined {
-    if (!isOwner) return 'disowned';
-    if (incarnation !== this.#present) return 'reborn';
-    if (enqueued < 0 && expected >= 0) return 'disowned';
-    return enqueued < expected ? 'behind' : undefined;
+    const status = fence(owner === token, incarnation === this.#present, enqueued, expected);
+    return status === 'ok' ? undefined : { status, enqueued };
   }
 
   #create(partition: number, ledger: Ledger, offset: number): void {

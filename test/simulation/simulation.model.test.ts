@@ -21,16 +21,18 @@ it('has one history for one seed', async () => {
 });
 
 /** Begins where a violation is known; when the order of events changes, the next worlds have one. */
-describe('a rule of the feed that is broken loses records', () => {
+describe('a rule of the feed that is broken loses records, or would but for the last look', () => {
   it.each([
     ['due', 2],
-    ['leftBehind', 40],
-    ['claimAnew', 29],
-    ['carried', 7],
-    ['oneClaim', 34],
+    ['leftBehind', 104],
+    ['claimAnew', 17],
+    ['carried', 255],
+    ['oneClaim', 315],
   ])('%s', async (rule, seed) => {
     const { code, stdout } = await simulate(seed, rule);
-    expect(stdout).toMatch(/ {2}=> partition \d: Redis [AB] passes over the unfinished \w+ \d+/);
+    expect(stdout).toMatch(
+      / {2}=> partition \d: (Redis [AB] passes over the unfinished \w+ \d+|a cut would have left a hole)/,
+    );
     expect(code).toBe(1);
   });
 });

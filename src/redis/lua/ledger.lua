@@ -55,11 +55,11 @@ local INDEX_PAGE = 40
 -- The index from a chunk upwards, member by member with its chunk: read in pages, because mostly the first few are all that
 -- is asked for. Nothing may be taken out of it meanwhile.
 local function members_from(base, first)
-  local page, at, read = {}, 1, 0
+  local page, at, read, is_all = {}, 1, 0, false
   return function()
-    if at > #page then
+    if at > #page and not is_all then
       page = redis.call('ZRANGE', base .. ':c', first, '+inf', 'BYSCORE', 'LIMIT', read, INDEX_PAGE, 'WITHSCORES')
-      at, read = 1, read + INDEX_PAGE
+      at, read, is_all = 1, read + INDEX_PAGE, #page < 2 * INDEX_PAGE
     end
     at = at + 2
     return page[at - 2], page[at - 1]
