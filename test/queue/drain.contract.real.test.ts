@@ -315,8 +315,9 @@ it('takes ids that only look like those of jobs from Kafka for what they are', a
 });
 
 describe('jobs from Kafka that end together', () => {
-  const IDS = Array.from({ length: 12 }, (_, i) => i + 1).map((offset) => `k~t~0~0~${offset}`);
-  const [first = '', second = '', third = ''] = IDS;
+  const IDS = Array.from({ length: 100 }, (_, i) => i + 1).map((offset) => `k~t~0~0~${offset}`);
+  const early = IDS.slice(0, 9);
+  const [, second = '', third = ''] = IDS;
   const last = IDS.at(-1) as string;
 
   async function completed(isStock: boolean, ids: readonly string[], before: () => Promise<unknown>) {
@@ -336,15 +337,15 @@ describe('jobs from Kafka that end together', () => {
   it.each([
     ['all', IDS, untouched],
     ['all, in another order', [...IDS].reverse(), untouched],
-    ['those that were taken first', [second, first], untouched],
-    ['those that were taken last', IDS.slice(-2), untouched],
-    ['one that was taken later', [third], untouched],
-    ['the first and the last', [first, last], untouched],
+    ['those that were taken first', [...early].reverse(), untouched],
+    ['those that were taken last', IDS.slice(-9), untouched],
+    ['few', [third, second], untouched],
+    ['the first and the last', [...early, last], untouched],
     ['every other one', IDS.filter((_, i) => i % 2 === 0), untouched],
-    ['one far behind the others', [last], untouched],
-    ["one whose lock is another's", [first, second], () => redis.set(`${PREFIX}${second}:lock`, 'b')],
-    ['one that is gone', [first, second], () => redis.del(`${PREFIX}${second}`, `${PREFIX}${second}:lock`)],
-    ['one that is not active any more', [first, second], () => redis.lrem(`${PREFIX}active`, 1, second)],
+    ['some of the first', IDS.slice(0, 60).filter((_, i) => i % 6 === 0), untouched],
+    ["one whose lock is another's", early, () => redis.set(`${PREFIX}${second}:lock`, 'b')],
+    ['one that is gone', early, () => redis.del(`${PREFIX}${second}`, `${PREFIX}${second}:lock`)],
+    ['one that is not active any more', early, () => redis.lrem(`${PREFIX}active`, 1, second)],
   ])('%s', async (_, ids, before) => {
     const ours = await completed(false, ids, before);
     expect(ours).toEqual(await completed(true, ids, before));
@@ -352,8 +353,8 @@ describe('jobs from Kafka that end together', () => {
   });
 
   it('one of them twice, for which no other leaves', async () => {
-    const { codes, active } = await completed(false, [first, second, second], untouched);
-    expect([codes, active]).toEqual([[0, 0, -3], IDS.slice(2).reverse()]);
+    const { codes, active } = await completed(false, [...early, second], untouched);
+    expect([codes, active]).toEqual([[...early.map(() => 0), -3], IDS.slice(early.length).reverse()]);
   });
 });
 

@@ -26,7 +26,8 @@ const LEAST_A_CALL = 50;
 const MOST_A_CALL = 200;
 /**
  * Redis writes 64 KiB of a reply at most before it reads on: of a longer one, the rest comes when the next call has been
- * through its script, and the host is idle for so long.
+ * through its script, and the host is idle for so long. In characters, as they are counted here: of other scripts than Latin, so
+ * many are more bytes.
  */
 const REPLY_CHARS = 56_000;
 /** Until the first reply. */
