@@ -25,7 +25,6 @@ async function main(options: FaultsOptions): Promise<number> {
 
 async function run(options: FaultsOptions): Promise<number> {
   const { seed, minutes, only, rate } = options;
-  kindsFor({ only, mayFlush: true, broker: UNSTARTED, redisUrl: undefined });
   const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'sluice-faults-')) : resolve(options.dir);
   mkdirSync(dir, { recursive: true });
   const interrupt = interruptSignal();
@@ -85,7 +84,9 @@ function note(text: string): void {
 
 function optionsOrExit(): FaultsOptions {
   try {
-    return readOptions(process.argv.slice(2));
+    const options = readOptions(process.argv.slice(2));
+    kindsFor({ only: options.only, mayFlush: true, broker: UNSTARTED, redisUrl: undefined });
+    return options;
   } catch (error) {
     note(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
     process.exit(2);

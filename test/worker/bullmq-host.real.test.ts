@@ -167,6 +167,30 @@ describe('the BullMQ host', () => {
     await Promise.all(ids.filter((id) => id !== ids[3]).map(gone));
   });
 
+  it('ends the run of a job that was made again and came to the same host, and keeps up the lock of the second', async () => {
+    const signals: AbortSignal[] = [];
+    const ends = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    await under.start({
+      run: async (_view, { signal }) => {
+        signals.push(signal);
+        await ends[signals.length - 1]?.promise;
+      },
+    });
+    const id = await under.add(TYPE, {}, { jobId: 'made-again' });
+    await vi.waitFor(() => expect(signals).toHaveLength(1), SOON);
+    await redis.flushall();
+    await under.add(TYPE, {}, { jobId: id });
+    await vi.waitFor(() => expect(signals).toHaveLength(2), SOON);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+    expect(signals[0]?.reason).toMatchObject({ message: expect.stringContaining('the lock was lost') });
+    ends[0]?.resolve();
+    const lockLeftMs = () => redis.pttl(`bull:${QUEUE}:${id}:lock`);
+    await vi.waitFor(async () => expect(await lockLeftMs()).toBeLessThan(7_000), SOON);
+    await vi.waitFor(async () => expect(await lockLeftMs()).toBeGreaterThan(7_000), SOON);
+    ends[1]?.resolve();
+    await gone(id);
+  });
+
   it('takes no more than its concurrency, and keeps it used', async () => {
     const go = Promise.withResolvers<void>();
     const { seen, run } = held(go.promise);

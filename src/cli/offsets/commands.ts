@@ -17,7 +17,7 @@ export function addOffsetCommands({ program, command, action, wholeNumber }: Com
   command('reset', 'decide where halted partitions go on', offsets)
     .option('--topic <topic>', 'topic of the partitions')
     .option('--partition <n>', 'one partition (default: those of the topic that are halted)', wholeNumber)
-    .option('--to <where>', 'earliest, latest, an offset, or a time: 2h ago, or 2026-01-31T08:00:00Z')
+    .option('--to <where>', 'earliest, latest, an offset, or a time: 2h (so long ago), or 2026-01-31T08:00:00Z')
     .option(
       '--records <are>',
       'same: go on with what is known; new: all from there become jobs (default: by the offsets)',

@@ -21,7 +21,7 @@ import { sidekiqStatus } from './sidekiq.ts';
 import { verdictOf } from './verdict.ts';
 
 const ANSWER_WITHIN_MS = 5_000;
-const LOSSES_SHOWN = 5;
+const LOSSES_SHOWN = 20;
 
 export interface Observer {
   look(now: number): Promise<Status>;

@@ -71,6 +71,8 @@ export class LaneWorker extends Worker {
   #dueAt = 0;
   #aheadMs = 0;
   #tokens = 0;
+  /** Of the jobs whose locks are renewed, the tokens: one that is made again while it runs is held under another. */
+  readonly #tokenOf = new Map<string, string>();
   /** Of the last reply, a job. */
   #jobChars = JOB_CHARS;
   #isPumpDue = false;
@@ -231,12 +233,23 @@ export class LaneWorker extends Worker {
   readonly #make = (...[json, id]: Parameters<Worker['createJob']>): Job => this.createJob(json, id);
 
   #begin(held: HeldJob): void {
-    // By our clock, which the time of the next renewal is told by.
-    this.lockManager.trackJob(held.id, held.token, Date.now(), false);
+    this.#track(held);
     this.#toEnd(held).then(
       (keep) => this.#succeeded(held, keep),
       (error: unknown) => this.#failed(held, error),
     );
+  }
+
+  /** By our clock, which the time of the next renewal is told by. */
+  #track({ id, token }: Pick<HeldJob, 'id' | 'token'>): void {
+    this.#tokenOf.set(id, token);
+    this.lockManager.trackJob(id, token, Date.now(), false);
+  }
+
+  #untrack({ id, token }: Pick<HeldJob, 'id' | 'token'>): void {
+    if (this.#tokenOf.get(id) !== token) return;
+    this.#tokenOf.delete(id);
+    this.lockManager.untrackJob(id);
   }
 
   async #toEnd(held: HeldJob): Promise<string> {
@@ -250,15 +263,15 @@ export class LaneWorker extends Worker {
     if (next === undefined) throw new NotRecordedError(new Error('the next job of its scheduler could not be made'));
   }
 
-  #succeeded({ id, token }: HeldJob, keep: string): void {
-    this.lockManager.untrackJob(id);
+  #succeeded(held: HeldJob, keep: string): void {
+    this.#untrack(held);
     this.#places -= 1;
-    this.#ended.push({ id, token, returnValue: 'null', keep });
+    this.#ended.push({ id: held.id, token: held.token, returnValue: 'null', keep });
     this.#pumpSoon();
   }
 
   async #failed(held: HeldJob, error: unknown): Promise<void> {
-    this.lockManager.untrackJob(held.id);
+    this.#untrack(held);
     try {
       if (error instanceof NotRecordedError) throw error;
       await this.handleFailed(error as Error, held.job, held.token, () => false);
@@ -283,9 +296,9 @@ export class LaneWorker extends Worker {
 
   async #completeAgain(refused: readonly Completion[]): Promise<void> {
     this.#places += refused.length;
-    for (const { id, token } of refused) this.lockManager.trackJob(id, token, Date.now(), false);
+    for (const each of refused) this.#track(each);
     await this.delay(COMPLETE_AGAIN_MS);
-    for (const { id } of refused) this.lockManager.untrackJob(id);
+    for (const each of refused) this.#untrack(each);
     this.#places -= refused.length;
     this.#ended.push(...refused);
     this.#pumpSoon();

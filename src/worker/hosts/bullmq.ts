@@ -74,6 +74,8 @@ export function createBullHost(options: BullHostOptions): Host {
 
   async function process(held: HeldJob): Promise<string> {
     signs += 1;
+    // Made again after a loss of Redis, it was given to whoever came first: here, where its first run goes on.
+    running.get(held.id)?.abort(LOCK_LOST);
     const outcome = isLettingGo ? LET_GO : await runInTurn(held);
     if (outcome.kind === 'done') return keepOf(held);
     if (isLettingGo && outcome.kind === 'retry') await giveBack(held);
@@ -201,6 +203,6 @@ export function createBullHost(options: BullHostOptions): Host {
   };
 }
 
-const LOCK_LOST = new SluiceError('STOPPED', 'the lock was lost: another host may run the job');
+const LOCK_LOST = new SluiceError('STOPPED', 'the lock was lost: the job may run elsewhere, or here a second time');
 const STOPPED = new SluiceError('STOPPED', 'the host stops');
 const LET_GO: Outcome = { kind: 'retry', reason: STOPPED.message };
