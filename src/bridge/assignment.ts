@@ -52,6 +52,8 @@ export interface ClaimOutcome {
  * and answers undefined then.
  */
 export async function claimPartition(held: HeldPartition, context: ClaimContext): Promise<ClaimOutcome | undefined> {
+  // To learn what is carried takes its time; another bridge may have the partition by now.
+  if (held.isLost) return undefined;
   const key = partitionKey(held);
   const bounds = context.view.bounds.get(key);
   if (bounds === undefined) return halt(held, 'Kafka does not know the partition');

@@ -163,10 +163,7 @@ export class Holdings {
     const context = { consumer: consumer(), view, fingerprint, outlets, allOutlets, boundsNow };
     each.isInClaim = true;
     try {
-      // A lane that another bridge opens meanwhile takes its time.
-      const known = await carried(each);
-      if (each.isLost) return;
-      const outcome = await claimPartition(each, { ...context, carried: known });
+      const outcome = await claimPartition(each, { ...context, carried: await carried(each) });
       if (outcome !== undefined) this.#tellClaimed(each, outcome);
     } catch (error) {
       this.#claimFailed(each, error);

@@ -162,3 +162,22 @@ it('goes on behind carried records that are not there any more', async () => {
   // One look may be wrong.
   expect(looks).toEqual([1, 1]);
 });
+
+it('gives up no carried record that two looks under different claims have not found', async () => {
+  const reply = { status: 'ok', enqueued: 9, usedBytes: 0, created: 0, existed: 0, depth: 0 };
+  let looks = 0;
+  const look = async (of: HeldPartition) => {
+    looks += 1;
+    // Claimed anew since the first look.
+    if (looks === 2) of.shards = [...of.shards];
+    return [];
+  };
+  const { flow, said, everything, assign } = setUp(async () => reply, look, hurriedClock());
+  const each = assign();
+  Object.assign(each, { isFlowing: false, carried: new Set([3]), committed: 5, position: 3 });
+  each.shards[0]?.finished.addExcept(0, 5, [3]);
+  everything.push(each);
+  flow.regulate();
+  await vi.waitFor(() => expect(said).toEqual(['seek 5', 'resume']));
+  expect(looks).toBe(3);
+});

@@ -15,7 +15,11 @@ const BETWEEN_ROUNDS_MS = 500;
 const places = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic: 't', partition }));
 
 /** Holdings of one topic with a ledger that says yes to everything, and a count of the looks at Kafka. */
-function setUp(claiming: (partition: number) => Promise<void> = async () => {}, clock: Clock = systemClock) {
+function setUp(
+  claiming: (partition: number) => Promise<void> = async () => {},
+  clock: Clock = systemClock,
+  carried: HoldingsOptions['carried'] = async () => [],
+) {
   const bounds = new Map(places.map(({ partition }) => [`t/${partition}`, { low: 0, high: 0 }]));
   const committed = vi.fn(async () => new Map());
   const sink: Pick<Sink, 'claim'> = {
@@ -32,7 +36,7 @@ function setUp(claiming: (partition: number) => Promise<void> = async () => {}, 
     consumer: () => ({ commit: async () => {} }) as unknown as GroupConsumer,
     plan: () => ({ outlets: [{ shard, sink }], fingerprint: 'f' }) as unknown as TopicPlan,
     shards: new Map([['main', shard]]),
-    carried: async () => [],
+    carried,
     onChange: () => {},
     log: silentLog,
     metrics: createMetrics(),
@@ -111,4 +115,18 @@ it.each([
   claim?.resolve();
   await areReady(holdings);
   expect(found).toEqual(['claiming 0', 'claiming 0']);
+});
+
+it('does not claim what was revoked while it looked for carried records', async () => {
+  const claimed = vi.fn(async () => {});
+  const look = Promise.withResolvers<[]>();
+  const carried = vi.fn(() => look.promise);
+  const { holdings } = setUp(claimed, systemClock, carried);
+  holdings.assigned({ epoch: 1, partitions: places.slice(0, 1) });
+  await vi.waitFor(() => expect(carried).toHaveBeenCalled());
+  const [each] = holdings.all;
+  holdings.revoked();
+  look.resolve([]);
+  await vi.waitFor(() => expect(each?.isInClaim).toBe(false));
+  expect(claimed).not.toHaveBeenCalled();
 });

@@ -7,8 +7,8 @@ import { backoffDelay } from '../../backoff.ts';
 import type { Outcome, WorkerDefinition } from '../../definition/worker.ts';
 import { isFromKafka } from '../../job/identity.ts';
 import { DEFAULT_ATTEMPTS, DEFAULT_BACKOFF } from '../../job/place.ts';
-import { NotRecordedError } from './bullmq-worker.ts';
 import type { HeldJob } from './held-job.ts';
+import { NotRecordedError } from './held-job.ts';
 
 /** A host that dies may do so by no fault of the job: that many runs are had, whatever the definition says. */
 const LEAST_RUNS = 3;

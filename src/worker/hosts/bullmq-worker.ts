@@ -17,7 +17,8 @@ import { isSluiceError, messageOf } from '../../errors.ts';
 import { type BullSource, type Completion, completionError, type Take } from '../../queue/bullmq/source.ts';
 import type { timedBackend } from '../../queue/bullmq/timed-backend.ts';
 import { redisError } from '../../redis/connection.ts';
-import { HeldJob } from './held-job.ts';
+import { HeldJob, NotRecordedError } from './held-job.ts';
+import { KeptLocks } from './kept-locks.ts';
 
 const CALLS_UNDER_WAY = 3;
 /** Below, a job costs Redis the more the fewer there are in a call: few places are shared by two calls only. */
@@ -26,8 +27,7 @@ const LEAST_A_CALL = 50;
 const MOST_A_CALL = 200;
 /**
  * Redis writes 64 KiB of a reply at most before it reads on: of a longer one, the rest comes when the next call has been
- * through its script, and the host is idle for so long. In characters, as they are counted here: of other scripts than Latin, so
- * many are more bytes.
+ * through its script, and the host is idle for so long. In characters, which may be more bytes.
  */
 const REPLY_CHARS = 56_000;
 /** Until the first reply. */
@@ -37,14 +37,6 @@ const COMPLETE_AGAIN_MS = 250;
 const ASK_AGAIN_MS = 1_000;
 /** Due jobs are promoted by who takes: a limited queue is looked at so often. */
 const LONGEST_LIMIT_MS = 30_000;
-
-/** A write to the queue failed that was no failure of the job: the job stays active, for the stalled check to find. */
-export class NotRecordedError extends Error {
-  constructor(cause: unknown) {
-    super(`an outcome was not recorded: ${messageOf(cause)}`, { cause });
-    this.name = 'NotRecordedError';
-  }
-}
 
 export interface LaneOptions {
   readonly source: BullSource;
@@ -71,8 +63,7 @@ export class LaneWorker extends Worker {
   #dueAt = 0;
   #aheadMs = 0;
   #tokens = 0;
-  /** Of the jobs whose locks are renewed, the tokens: one that is made again while it runs is held under another. */
-  readonly #tokenOf = new Map<string, string>();
+  readonly #locks = new KeptLocks(this.lockManager);
   /** Of the last reply, a job. */
   #jobChars = JOB_CHARS;
   #isPumpDue = false;
@@ -233,23 +224,11 @@ export class LaneWorker extends Worker {
   readonly #make = (...[json, id]: Parameters<Worker['createJob']>): Job => this.createJob(json, id);
 
   #begin(held: HeldJob): void {
-    this.#track(held);
+    this.#locks.keep(held);
     this.#toEnd(held).then(
       (keep) => this.#succeeded(held, keep),
       (error: unknown) => this.#failed(held, error),
     );
-  }
-
-  /** By our clock, which the time of the next renewal is told by. */
-  #track({ id, token }: Pick<HeldJob, 'id' | 'token'>): void {
-    this.#tokenOf.set(id, token);
-    this.lockManager.trackJob(id, token, Date.now(), false);
-  }
-
-  #untrack({ id, token }: Pick<HeldJob, 'id' | 'token'>): void {
-    if (this.#tokenOf.get(id) !== token) return;
-    this.#tokenOf.delete(id);
-    this.lockManager.untrackJob(id);
   }
 
   async #toEnd(held: HeldJob): Promise<string> {
@@ -264,14 +243,14 @@ export class LaneWorker extends Worker {
   }
 
   #succeeded(held: HeldJob, keep: string): void {
-    this.#untrack(held);
+    this.#locks.leave(held);
     this.#places -= 1;
     this.#ended.push({ id: held.id, token: held.token, returnValue: 'null', keep });
     this.#pumpSoon();
   }
 
   async #failed(held: HeldJob, error: unknown): Promise<void> {
-    this.#untrack(held);
+    this.#locks.leave(held);
     try {
       if (error instanceof NotRecordedError) throw error;
       await this.handleFailed(error as Error, held.job, held.token, () => false);
@@ -296,9 +275,9 @@ export class LaneWorker extends Worker {
 
   async #completeAgain(refused: readonly Completion[]): Promise<void> {
     this.#places += refused.length;
-    for (const each of refused) this.#track(each);
+    for (const each of refused) this.#locks.keepOn(each);
     await this.delay(COMPLETE_AGAIN_MS);
-    for (const each of refused) this.#untrack(each);
+    for (const each of refused) this.#locks.leave(each);
     this.#places -= refused.length;
     this.#ended.push(...refused);
     this.#pumpSoon();

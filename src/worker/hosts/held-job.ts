@@ -13,6 +13,14 @@ import type { TakenJob } from '../attempt.ts';
 type MakeJob = (json: JobJson, id: string) => Job;
 type Options = Readonly<Record<string, unknown>>;
 
+/** A write to the queue failed that was no failure of the job: the job stays active, for the stalled check to find. */
+export class NotRecordedError extends Error {
+  constructor(cause: unknown) {
+    super(`an outcome was not recorded: ${messageOf(cause)}`, { cause });
+    this.name = 'NotRecordedError';
+  }
+}
+
 /** What jobs that are taken in one call have in common. Times are milliseconds since the epoch. */
 export interface Taking {
   readonly queue: string;
