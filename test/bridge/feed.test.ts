@@ -65,6 +65,24 @@ function batchOf(from: number, count: number) {
   return { topic: 't', partition: 0, epoch: 1, highWatermark: from + count, start: from, end: from + count, records };
 }
 
+it('counts letters once that are written twice, of a batch that was read again while they were on their way', async () => {
+  const { outlet } = await openShard();
+  const held = new HeldPartition({ topic: 'read-twice', partition: 0 }, 1);
+  held.adopt([{ ...outlet, claim: claimOf('one') }], 0, { generation: 0, reached: -1, finished: [] });
+  held.begin();
+  const written = Promise.withResolvers<void>();
+  const reject = vi.fn(() => written.promise);
+  const stages = { ...STAGES, letters: { reject, bury: async () => {} } };
+  const control = { isCurrent: () => true, heartbeat: async () => {}, resolve: () => {} };
+  const both = [1, 2].map(() => feed(held, batchOf(0, 10), control, stages));
+  await vi.waitFor(() => expect(reject).toHaveBeenCalledTimes(2));
+  written.resolve();
+  await Promise.all(both);
+  await outlet.shard.stop();
+  const { values } = await metrics.recordsSettled.get();
+  expect(values.filter(({ labels }) => labels.topic === 'read-twice').map(({ value }) => value)).toEqual([10]);
+});
+
 it('sends nothing of a batch under a claim that was made anew while a letter was written (rule 8)', async () => {
   const { outlet, batches } = await openShard();
   const held = new HeldPartition({ topic: 't', partition: 0 }, 1);
@@ -74,6 +92,8 @@ it('sends nothing of a batch under a claim that was made anew while a letter was
   };
   claimed('first');
   const resolved: number[] = [];
+  const delayed: string[] = [];
+  const take = async () => void delayed.push(held.shards[0]?.claim.token ?? '');
 
   const end = await feed(
     held,
@@ -81,6 +101,7 @@ it('sends nothing of a batch under a claim that was made anew while a letter was
     { isCurrent: () => true, heartbeat: async () => {}, resolve: (offset) => void resolved.push(offset) },
     {
       ...STAGES,
+      delays: { ...STAGES.delays, take } as unknown as Stages['delays'],
       letters: {
         async reject(_of, [first]) {
           if (first?.record.offset !== CUT) return;
@@ -93,6 +114,7 @@ it('sends nothing of a batch under a claim that was made anew while a letter was
   await outlet.shard.stop();
 
   expect(end.kind).toBe('revoked');
+  expect(delayed).toEqual(['first']);
   expect(batches).toEqual([{ token: 'first', expected: -1, last: CUT - 1 }]);
   expect(resolved).toEqual([]);
   expect(held.position).toBe(0);
