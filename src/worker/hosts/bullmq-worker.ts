@@ -13,7 +13,7 @@
  * and left alone.
  */
 import { type Job, UnrecoverableError, Worker, type WorkerOptions } from 'bullmq';
-import { isSluiceError, messageOf } from '../../errors.ts';
+import { isSluiceError } from '../../errors.ts';
 import { type BullSource, type Completion, completionError, type Take } from '../../queue/bullmq/source.ts';
 import type { timedBackend } from '../../queue/bullmq/timed-backend.ts';
 import { redisError } from '../../redis/connection.ts';
