@@ -13,6 +13,7 @@ import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
 import { loadSchemas } from '../../src/schema/load.ts';
 import type { Host } from '../../src/worker/host.ts';
 import { createBullHost } from '../../src/worker/hosts/bullmq.ts';
+import { KeptLocks } from '../../src/worker/hosts/kept-locks.ts';
 import { describeCountedDeaths, describeHost, type HostUnderTest, type View } from '../conformance/host.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { ROOT } from '../support/sluice.ts';
@@ -27,6 +28,7 @@ let redis: Redis;
 let queue: Queue;
 let hosts: Host[] = [];
 let warn: Log['warn'];
+let added = 0;
 const schemas = loadSchemas([`${ROOT}proto`]);
 
 beforeAll(async () => {
@@ -75,8 +77,10 @@ const under = {
     return host;
   },
 
+  /** With an id as of a job from Kafka, which alone may be taken without a lock. */
   async add(name, data, options = {}) {
-    const job = await queue.add(name, data, { removeOnComplete: true, ...options });
+    added += 1;
+    const job = await queue.add(name, data, { jobId: `k~t~0~0~${added}`, removeOnComplete: true, ...options });
     return job.id as string;
   },
 
@@ -107,7 +111,14 @@ const under = {
   },
 } satisfies HostUnderTest;
 
-describe('the BullMQ host', () => {
+describe.each([
+  ['with a lock', false],
+  ['without one', true],
+])('the BullMQ host, jobs taken %s', (_name, areLater) => {
+  beforeEach(() => {
+    vi.spyOn(KeptLocks.prototype, 'areLater', 'get').mockReturnValue(areLater);
+  });
+
   describeHost(() => under);
   describeCountedDeaths(() => under);
 
@@ -221,7 +232,7 @@ describe('the BullMQ host', () => {
     }
   });
 
-  it('lets a job die whose host dies during its last run', async () => {
+  it.skipIf(areLater)('lets a job die whose host dies during its last run', async () => {
     const id = await under.add(TYPE, {}, { attempts: 3 });
     await redis.hset(`bull:${QUEUE}:${id}`, 'stc', 2);
     const doomed = await under.startDoomed();
@@ -284,52 +295,55 @@ describe('the BullMQ host', () => {
     await Promise.all(ids.map(gone));
   });
 
-  it('opens a worker anew that takes nothing, and keeps the lock of what it took at the last moment', async () => {
-    const own = connect('main', server, 'worker', silentLog);
-    const anew = Promise.withResolvers<void>();
-    warn = (_fields, text) => {
-      if (text.includes('opening it anew')) anew.resolve();
-    };
-    const looks = [0, 1].map(() => Promise.withResolvers<void>());
-    const go = looks.map(({ promise }) => promise);
-    const sleep = (ms: number, signal?: AbortSignal) =>
-      ms === 10_000 ? (go.shift() ?? systemClock.sleep(ms, signal)) : systemClock.sleep(ms, signal);
-    const { seen, run } = held(systemClock.sleep(7_000));
-    const ids: string[] = [];
-    const hmget = own.hmget.bind(own);
-    let asked = 0;
-    vi.spyOn(own, 'hmget').mockImplementation((async (...args: Parameters<typeof hmget>) => {
-      const reply = await hmget(...args);
-      asked += 1;
-      if (asked === 2) {
-        own.stream.pause();
-        await redis.del(`bull:${QUEUE}:wait`);
-        ids.push(await under.add(TYPE, {}));
-        await vi.waitFor(async () => expect(await redis.llen(`bull:${QUEUE}:active`)).toBeGreaterThan(0), SOON);
-      }
-      return reply;
-    }) as typeof own.hmget);
-    await under.start({ run }, { ...systemClock, sleep }, own);
-    await vi.waitFor(async () => expect(await redis.client('LIST')).toContain('cmd=bzpopmin'), SOON);
-    // Without a marker nobody is told of it: the worker sleeps on, as one that is stuck does.
-    await redis.rpush(`bull:${QUEUE}:wait`, 'unknown');
-    for (const look of looks) look.resolve();
-    await anew.promise;
-    own.stream.resume();
-    await vi.waitFor(() => expect(seen.started).toBe(1), SOON);
-    const lock = () => redis.pttl(`bull:${QUEUE}:${ids[0]}:lock`);
-    let last = await lock();
-    const isRenewed = async () => {
-      const before = last;
-      last = await lock();
-      return last > before;
-    };
-    await vi.waitFor(async () => expect(await isRenewed()).toBe(true), SOON);
-    await hosts[0]?.stop(10_000);
-    expect(seen).toMatchObject({ started: 1, busy: 0 });
-    expect(await under.see(ids[0] as string)).toBeUndefined();
-    await disconnect(own);
-  });
+  it.skipIf(areLater)(
+    'opens a worker anew that takes nothing, and keeps the lock of what it took at the last moment',
+    async () => {
+      const own = connect('main', server, 'worker', silentLog);
+      const anew = Promise.withResolvers<void>();
+      warn = (_fields, text) => {
+        if (text.includes('opening it anew')) anew.resolve();
+      };
+      const looks = [0, 1].map(() => Promise.withResolvers<void>());
+      const go = looks.map(({ promise }) => promise);
+      const sleep = (ms: number, signal?: AbortSignal) =>
+        ms === 10_000 ? (go.shift() ?? systemClock.sleep(ms, signal)) : systemClock.sleep(ms, signal);
+      const { seen, run } = held(systemClock.sleep(7_000));
+      const ids: string[] = [];
+      const hmget = own.hmget.bind(own);
+      let asked = 0;
+      vi.spyOn(own, 'hmget').mockImplementation((async (...args: Parameters<typeof hmget>) => {
+        const reply = await hmget(...args);
+        asked += 1;
+        if (asked === 2) {
+          own.stream.pause();
+          await redis.del(`bull:${QUEUE}:wait`);
+          ids.push(await under.add(TYPE, {}));
+          await vi.waitFor(async () => expect(await redis.llen(`bull:${QUEUE}:active`)).toBeGreaterThan(0), SOON);
+        }
+        return reply;
+      }) as typeof own.hmget);
+      await under.start({ run }, { ...systemClock, sleep }, own);
+      await vi.waitFor(async () => expect(await redis.client('LIST')).toContain('cmd=bzpopmin'), SOON);
+      // Without a marker nobody is told of it: the worker sleeps on, as one that is stuck does.
+      await redis.rpush(`bull:${QUEUE}:wait`, 'unknown');
+      for (const look of looks) look.resolve();
+      await anew.promise;
+      own.stream.resume();
+      await vi.waitFor(() => expect(seen.started).toBe(1), SOON);
+      const lock = () => redis.pttl(`bull:${QUEUE}:${ids[0]}:lock`);
+      let last = await lock();
+      const isRenewed = async () => {
+        const before = last;
+        last = await lock();
+        return last > before;
+      };
+      await vi.waitFor(async () => expect(await isRenewed()).toBe(true), SOON);
+      await hosts[0]?.stop(10_000);
+      expect(seen).toMatchObject({ started: 1, busy: 0 });
+      expect(await under.see(ids[0] as string)).toBeUndefined();
+      await disconnect(own);
+    },
+  );
 
   it('opens one worker for one that is found stuck again while it is closed', async () => {
     const told = vi.fn();
@@ -375,7 +389,9 @@ describe('the BullMQ host', () => {
     await under.start({ attempts: 3, run }, { ...systemClock, now });
     await queue.resume();
     await vi.waitFor(() => expect(told).toHaveBeenCalled(), SOON);
-    expect(told.mock.calls[0]?.[0]).toMatchObject({ reason: expect.stringContaining('its lock had run out') });
+    expect(told.mock.calls[0]?.[0]).toMatchObject({
+      reason: expect.stringMatching(/its lock had run out|another host has its lock/),
+    });
     expect(seen.started).toBe(0);
     expect((await under.see(id))?.state).toBe('active');
     vi.restoreAllMocks();
@@ -462,7 +478,8 @@ describe('the BullMQ host', () => {
         runs += 1;
       },
     });
-    const jobs = Array.from({ length: 3_000 }, () => ({ name: TYPE, data: {}, opts: { removeOnComplete: true } }));
+    const opts = (i: number) => ({ jobId: `k~t~0~1~${i}`, removeOnComplete: true });
+    const jobs = Array.from({ length: 3_000 }, (_, i) => ({ name: TYPE, data: {}, opts: opts(i) }));
     await queue.addBulk(jobs);
     const operator = connect('main', server, 'command', silentLog);
     for (let cuts = 0; cuts < 20; cuts += 1) {

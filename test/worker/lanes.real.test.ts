@@ -33,7 +33,12 @@ function startHost(concurrency: number, dataChars: number, run: () => Promise<st
     asked.push({ most, answer: (count) => resolve(taken(count, token, dataChars)) });
     return promise;
   };
-  const source: BullSource = { take, load: async () => {}, complete: async (jobs) => jobs.map(() => 0) };
+  const source: BullSource = {
+    take,
+    load: async () => {},
+    lock: async (jobs) => jobs.map(() => true),
+    complete: async (jobs) => jobs.map(() => 0),
+  };
   const settings = { connection: redis, concurrency, lockDuration: 8_000 };
   worker = new LaneWorker('lanes', settings, timedBackend(redis), { source, run, onRefused: () => {} });
   worker.on('error', () => {});
@@ -43,7 +48,7 @@ function startHost(concurrency: number, dataChars: number, run: () => Promise<st
 
 function taken(count: number, token: string, dataChars: number): Take {
   const raw = { name: 'a', data: JSON.stringify('x'.repeat(dataChars)), opts: '{}', timestamp: '1', ats: '1' };
-  const jobs = Array.from({ length: count }, (_, i) => ({ id: `${token}-${i}`, raw }));
+  const jobs = Array.from({ length: count }, (_, i) => ({ id: `${token}-${i}`, raw, isLocked: true }));
   return { jobs, chars: count * dataChars, nowMs: Date.now(), limitedMs: 0, nextDueMs: 0, refused: 0 };
 }
 

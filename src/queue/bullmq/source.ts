@@ -3,7 +3,9 @@
  * guard and the ledger inside (take-many-bullmq.lua, finish-many-bullmq.lua). The scripts do what BullMQ's own do; where
  * another BullMQ than the compared one is installed, they call its text, job by job.
  */
-import type { Redis } from '../../redis/connection.ts';
+import { isSluiceError } from '../../errors.ts';
+import { isFromKafka } from '../../job/identity.ts';
+import { type Redis, redisError } from '../../redis/connection.ts';
 import { sourcesKey } from '../../redis/keys.ts';
 import { lua, runScript, script } from '../../redis/script.ts';
 import { asFunction, digestOf, stockText } from './stock-scripts.ts';
@@ -12,6 +14,7 @@ import { asFunction, digestOf, stockText } from './stock-scripts.ts';
 const ALLOW_OOM = '#!lua flags=allow-oom';
 const COMMON = [ALLOW_OOM, lua('ledger'), lua('entries')];
 const TAKE = script(...COMMON, lua('guard-bullmq'), asFunction('moveToActive'), lua('take-many-bullmq'));
+const LOCK = script(ALLOW_OOM, lua('lock-many-bullmq'));
 const FINISH = script(...COMMON, asFunction('moveToFinished'), lua('finish-many-bullmq'));
 
 /** How long a host waits for the bridge to reconcile. */
@@ -26,6 +29,8 @@ export type RawJob = Readonly<Record<string, string>>;
 export interface TakenRaw {
   readonly id: string;
   readonly raw: RawJob;
+  /** Otherwise nothing in Redis but its place tells that it runs. */
+  readonly isLocked: boolean;
 }
 
 export interface Take {
@@ -51,11 +56,24 @@ export interface Completion {
   readonly keep: string;
 }
 
+/** A job that was taken without a lock. */
+export interface Unlocked {
+  readonly id: string;
+  readonly token: string;
+  /** Milliseconds since the epoch, by Redis's clock. */
+  readonly processedOn: number;
+}
+
 export interface BullSource {
   /** Makes the scripts known to Redis. */
   load(): Promise<void>;
-  /** At most `most` jobs, locked with `token`, which must be new for each call. */
-  take(most: number, token: string): Promise<Take>;
+  /**
+   * At most `most` jobs, locked with `token`, which must be new for each call; with `locksLater`, those from Kafka that were
+   * never taken before are not. A lock is the dearest of what taking writes, and most jobs are through before anybody asks for it.
+   */
+  take(most: number, token: string, locksLater?: boolean): Promise<Take>;
+  /** Whether each is locked now; not where others have moved it, or it has ended. */
+  lock(jobs: readonly Unlocked[]): Promise<readonly boolean[]>;
   /** For each job 0, BullMQ's negative code, or the text of an error. */
   complete(jobs: readonly Completion[]): Promise<readonly (number | string)[]>;
 }
@@ -92,14 +110,20 @@ export function createBullSource(options: BullSourceOptions): BullSource {
 
   return {
     async load() {
-      await Promise.all([TAKE, FINISH].map(({ text }) => connection.script('LOAD', text)));
+      await Promise.all([TAKE, LOCK, FINISH].map(({ text }) => connection.script('LOAD', text)));
     },
 
-    async take(most, token) {
-      const args = [...common, token, lockMs, most, REFUSED_WAIT_MS, stock];
+    async take(most, token, locksLater = false) {
+      const args = [...common, token, lockMs, most, REFUSED_WAIT_MS, stock, locksLater ? 1 : 0];
       const reply = (await runScript(connection, TAKE, wait, args)) as TakeReply;
       const [nowMs, limitedMs, nextDueMs, refused] = reply;
-      return { jobs: takenIn(reply), chars: charsIn(reply), nowMs, limitedMs, nextDueMs, refused };
+      return { jobs: takenIn(reply, locksLater), chars: charsIn(reply), nowMs, limitedMs, nextDueMs, refused };
+    },
+
+    async lock(jobs) {
+      const each = jobs.flatMap(({ id, token, processedOn }) => [id, token, processedOn]);
+      const reply = (await runScript(connection, LOCK, active, [keyPrefix, lockMs, ...each])) as number[];
+      return reply.map((isLocked) => isLocked === 1);
     },
 
     async complete(jobs) {
@@ -129,15 +153,16 @@ function groupsOf(jobs: readonly Completion[]): (string | number)[] {
 
 const FIRST_JOB = 4;
 
-function takenIn(reply: TakeReply): TakenRaw[] {
+function takenIn(reply: TakeReply, locksLater: boolean): TakenRaw[] {
   const jobs: TakenRaw[] = [];
   for (let i = FIRST_JOB; i < reply.length; ) {
     const [id, next] = [reply[i] as string, reply[i + 1] as string | string[]];
     if (typeof next === 'string') {
-      jobs.push({ id, raw: freshJob(next, reply[i + 2] as string, reply[i + 3] as string, reply[i + 4] as string) });
+      const raw = freshJob(next, reply[i + 2] as string, reply[i + 3] as string, reply[i + 4] as string);
+      jobs.push({ id, raw, isLocked: !(locksLater && isFromKafka(id)) });
       i += 5;
     } else {
-      jobs.push({ id, raw: fieldsOf(next) });
+      jobs.push({ id, raw: fieldsOf(next), isLocked: true });
       i += 2;
     }
   }
@@ -177,4 +202,9 @@ const CODES: Readonly<Record<number, string>> = {
 /** Why a job could not be completed. */
 export function completionError({ id }: Completion, code: number): Error {
   return new Error(`${id}: ${CODES[code] ?? code}`);
+}
+
+/** Whether Redis refused to complete a job for now: while it fails over, loads or is full. `verdict`: see `complete`. */
+export function isRefusal(verdict: unknown): boolean {
+  return typeof verdict !== 'number' && isSluiceError(redisError('', verdict), 'REDIS_REFUSES');
 }

@@ -87,7 +87,7 @@ local function complete(i, id, token, value, keep, holder)
   if holder and holder ~= token then return NOT_OWNED end
   local was_active = have_left or call('LREM', active, '-1', id) > 0
   no_longer_stalled[#no_longer_stalled + 1] = id
-  keys_to_delete[#keys_to_delete + 1] = locks[i]
+  if holder then keys_to_delete[#keys_to_delete + 1] = locks[i] end
   if not was_active then return NOT_ACTIVE end
   if keep == '0' then
     keys_to_delete[#keys_to_delete + 1] = job
@@ -220,10 +220,8 @@ for_each_job(function(id, at)
   end
 end)
 
-if #keys_to_delete > 0 then
-  call('DEL', unpack(keys_to_delete))
-  call('SREM', prefix .. 'stalled', unpack(no_longer_stalled))
-end
+if #keys_to_delete > 0 then call('DEL', unpack(keys_to_delete)) end
+if #no_longer_stalled > 0 then call('SREM', prefix .. 'stalled', unpack(no_longer_stalled)) end
 if finished_here > 0 and most_points ~= '' then count_points() end
 if is_drain_open then tell_if_drained() end
 settle_many(settled_sources, settled_offsets, queue, sources)

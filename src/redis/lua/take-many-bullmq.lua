@@ -5,9 +5,11 @@
 -- queue where another BullMQ than the compared one is installed.
 --
 -- KEYS: wait. ARGV: key prefix `bull:mail:`, queue, key of the sources, token of the locks, their time in ms, most jobs,
--- wait of a refused host in ms, 1 where the original is to be used.
+-- wait of a refused host in ms, 1 where the original is to be used, 1 where locks are written later.
 -- Returns {now in ms, limited for ms, when the next delayed job is due in ms or 0, refused, then for each job its id and
 -- its hash as a list; of one that is as it was added, without delay and priority, the id, name, data, opts and timestamp}.
+-- Of the latter, those from Kafka have nothing written to them where locks are written later: most end first, and leave nothing
+-- behind. The stalled check finds such a job like any other without a lock, in the second look after it was taken.
 --
 -- Hard rules: an id is in `active` before anything can fail that concerns one job only; what fails then is found by the
 -- stalled check. A refused job is counted nowhere, and makes room for the next; after so many the host waits.
@@ -17,7 +19,8 @@ local PROMOTED_AT_ONCE = 1000
 
 local call = redis.call
 local prefix, queue, sources, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local lock_ms, most, refused_wait_ms, is_original = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
+local lock_ms, most, refused_wait_ms = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local is_original, locks_later = ARGV[8] == '1', ARGV[9] == '1'
 local wait, active, prioritized, events = prefix .. 'wait', prefix .. 'active', prefix .. 'prioritized', prefix .. 'events'
 local delayed = prefix .. 'delayed'
 local now = now_ms()
@@ -115,25 +118,28 @@ end
 
 local ADDED_FIELDS = 6
 
--- Whether the hash is as it was added, without delay and priority. `added`: delay, priority, ats, name, data, opts, timestamp.
+-- Whether the hash is as it was added, without delay and priority. `added`: delay, priority, ats, stc, name, data, opts, timestamp.
 -- Nobody gives other fields to a job from Kafka before it is taken.
 local function is_fresh(id, job, added)
-  return added[1] == '0' and added[2] == '0' and not added[3] and added[4] and added[5] and added[6] and added[7]
+  return added[1] == '0' and added[2] == '0' and not added[3] and not added[4]
+    and added[5] and added[6] and added[7] and added[8]
     and (is_from_kafka(id) or call('HLEN', job) == ADDED_FIELDS)
 end
 
 -- Into the reply, from the hash as it is after this.
 local function begin(id)
   local job = prefix .. id
-  call('SET', job .. ':lock', token, 'PXAT', locked_until)
   call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
-  local added = redis.pcall('HMGET', job, 'delay', 'priority', 'ats', 'name', 'data', 'opts', 'timestamp')
+  local added = redis.pcall('HMGET', job, 'delay', 'priority', 'ats', 'stc', 'name', 'data', 'opts', 'timestamp')
+  local is_as_added = not added.err and is_fresh(id, job, added)
+  local is_locked = not (is_as_added and locks_later and is_from_kafka(id))
+  if is_locked then call('SET', job .. ':lock', token, 'PXAT', locked_until) end
   if added.err then return end
   local at = #reply
   reply[at + 1] = id
-  if is_fresh(id, job, added) then
-    call('HSET', job, 'processedOn', now, 'ats', '1')
-    reply[at + 2], reply[at + 3], reply[at + 4], reply[at + 5] = added[4], added[5], added[6], added[7]
+  if is_as_added then
+    if is_locked then call('HSET', job, 'processedOn', now, 'ats', '1') end
+    reply[at + 2], reply[at + 3], reply[at + 4], reply[at + 5] = added[5], added[6], added[7], added[8]
   else
     call('HSET', job, 'processedOn', now)
     call('HINCRBY', job, 'ats', 1)

@@ -70,6 +70,7 @@ function settledJob(held: HeldJob, definition: WorkerDefinition | undefined): Jo
 /** Throws what BullMQ understands; returns for `done`. */
 export async function record(held: HeldJob, outcome: Outcome, definition: WorkerDefinition | undefined): Promise<void> {
   if (outcome.kind === 'done') return;
+  await held.own();
   const job = settledJob(held, definition);
   if (outcome.kind === 'dead') throw unrecoverable(outcome.reason, outcome.cause);
   if (outcome.kind === 'snooze') {
@@ -83,13 +84,15 @@ export async function record(held: HeldJob, outcome: Outcome, definition: Worker
 }
 
 /** Back to the head of the queue, as if it had not been taken. */
-export async function giveBack({ job, token }: HeldJob): Promise<never> {
-  await written(job.moveToWait(token));
+export async function giveBack(held: HeldJob): Promise<never> {
+  await held.own();
+  await written(held.job.moveToWait(held.token));
   throw new WaitingError();
 }
 
 /** A job that was taken longer ago than its lock lasts may be another host's by now; it is left to that one. */
 export async function requireOwn(held: HeldJob, lockMs: number): Promise<void> {
+  if (!held.isLocked) return held.own();
   const isOwn = (await written(held.job.extendLock(held.token, lockMs))) === 1;
   if (!isOwn) throw new NotRecordedError(new Error('its lock had run out before it was run'));
 }

@@ -12,12 +12,10 @@
  * again, and at the worst the job stays active and runs once more. Jobs whose state in Redis is none of ours are reported
  * and left alone.
  */
-import { type Job, UnrecoverableError, Worker, type WorkerOptions } from 'bullmq';
-import { isSluiceError } from '../../errors.ts';
-import { type BullSource, type Completion, completionError, type Take } from '../../queue/bullmq/source.ts';
+import { UnrecoverableError, Worker, type WorkerOptions } from 'bullmq';
+import { type BullSource, type Completion, completionError, isRefusal, type Take } from '../../queue/bullmq/source.ts';
 import type { timedBackend } from '../../queue/bullmq/timed-backend.ts';
-import { redisError } from '../../redis/connection.ts';
-import { HeldJob, NotRecordedError } from './held-job.ts';
+import { HeldJob, type Holder, NotRecordedError } from './held-job.ts';
 import { KeptLocks } from './kept-locks.ts';
 
 const CALLS_UNDER_WAY = 3;
@@ -45,11 +43,15 @@ export interface LaneOptions {
   readonly onRefused: () => void;
 }
 
+interface Ended extends Completion {
+  readonly held: HeldJob;
+}
+
 export class LaneWorker extends Worker {
   readonly #lanes: LaneOptions;
   /** Jobs that run, and those that are asked for. */
   #places = 0;
-  #ended: Completion[] = [];
+  #ended: Ended[] = [];
   #callsUnderWay = 0;
   #takesUnderWay = 0;
   /** Reasons to take, and how many of them a call has found nothing more for. */
@@ -63,7 +65,8 @@ export class LaneWorker extends Worker {
   #dueAt = 0;
   #aheadMs = 0;
   #tokens = 0;
-  readonly #locks = new KeptLocks(this.lockManager);
+  readonly #locks: KeptLocks;
+  readonly #holder: Holder;
   /** Of the last reply, a job. */
   #jobChars = JOB_CHARS;
   #isPumpDue = false;
@@ -72,6 +75,8 @@ export class LaneWorker extends Worker {
   constructor(queue: string, settings: WorkerOptions, backend: ReturnType<typeof timedBackend>, lanes: LaneOptions) {
     super(queue, null, { ...settings, autorun: false }, backend);
     this.#lanes = lanes;
+    this.#locks = new KeptLocks(this.lockManager, lanes.source, this);
+    this.#holder = { make: (json, id) => this.createJob(json, id), own: (held) => this.#locks.own(held) };
     this.once('closing', () => this.#pumpSoon());
   }
 
@@ -81,12 +86,14 @@ export class LaneWorker extends Worker {
     try {
       await this.startStalledCheckTimer();
       this.lockManager.start();
+      this.#locks.start();
       this.mainLoopRunning = this.#through.promise;
       // A script that Redis does not know is sent again, and would be overtaken by the next.
       this.#lanes.source.load().catch((error: unknown) => this.#report(error));
       this.#pump();
       await this.mainLoopRunning;
     } finally {
+      this.#locks.stop();
       this.running = false;
     }
   }
@@ -133,7 +140,7 @@ export class LaneWorker extends Worker {
     return Math.max(Math.ceil(this.concurrency / CALLS_UNDER_WAY), Math.min(half, LEAST_A_CALL));
   }
 
-  #call(ended: readonly Completion[], room: number): void {
+  #call(ended: readonly Ended[], room: number): void {
     this.#callsUnderWay += 1;
     // Sent back to back: Redis completes before it takes.
     const calls = [ended.length > 0 && this.#complete(ended), room > 0 && this.#take(room)];
@@ -151,10 +158,10 @@ export class LaneWorker extends Worker {
     this.#places += room;
     this.#takesUnderWay += 1;
     try {
-      const take = await this.#lanes.source.take(room, token);
+      const take = await this.#lanes.source.take(room, token, this.#locks.areLater);
       this.#places -= room - take.jobs.length;
       const taking = { queue: this.name, token, nowMs: take.nowMs, askedAt };
-      for (const each of take.jobs) this.#begin(new HeldJob(each, taking, this.#make));
+      for (const each of take.jobs) this.#begin(new HeldJob(each, taking, this.#holder));
       this.#heed(take, room, reasons);
     } catch (error) {
       this.#places -= room;
@@ -221,8 +228,6 @@ export class LaneWorker extends Worker {
     await this.delay(ASK_AGAIN_MS);
   }
 
-  readonly #make = (...[json, id]: Parameters<Worker['createJob']>): Job => this.createJob(json, id);
-
   #begin(held: HeldJob): void {
     this.#locks.keep(held);
     this.#toEnd(held).then(
@@ -245,39 +250,41 @@ export class LaneWorker extends Worker {
   #succeeded(held: HeldJob, keep: string): void {
     this.#locks.leave(held);
     this.#places -= 1;
-    this.#ended.push({ id: held.id, token: held.token, returnValue: 'null', keep });
+    this.#ended.push({ id: held.id, token: held.token, returnValue: 'null', keep, held });
     this.#pumpSoon();
   }
 
   async #failed(held: HeldJob, error: unknown): Promise<void> {
-    this.#locks.leave(held);
     try {
       if (error instanceof NotRecordedError) throw error;
+      await held.own();
+      this.#locks.leave(held);
       await this.handleFailed(error as Error, held.job, held.token, () => false);
     } catch (reason) {
+      this.#locks.leave(held);
       this.#report(reason);
     }
     this.#places -= 1;
     this.#lookAgain();
   }
 
-  async #complete(ended: readonly Completion[]): Promise<void> {
+  async #complete(ended: readonly Ended[]): Promise<void> {
     const verdicts = await this.#lanes.source.complete(ended).catch((error: unknown) => ended.map(() => error));
-    const refused: Completion[] = [];
+    const refused: Ended[] = [];
     for (const [i, completion] of ended.entries()) {
       const verdict = verdicts[i];
       if (verdict === 0) continue;
-      if (typeof verdict !== 'number' && isRefusal(verdict) && this.closing === undefined) refused.push(completion);
+      if (isRefusal(verdict) && this.closing === undefined) refused.push(completion);
       this.#report(typeof verdict === 'number' ? completionError(completion, verdict) : verdict);
     }
     if (refused.length > 0) void this.#completeAgain(refused);
   }
 
-  async #completeAgain(refused: readonly Completion[]): Promise<void> {
+  async #completeAgain(refused: readonly Ended[]): Promise<void> {
     this.#places += refused.length;
-    for (const each of refused) this.#locks.keepOn(each);
+    for (const { held } of refused) this.#locks.keepOn(held);
     await this.delay(COMPLETE_AGAIN_MS);
-    for (const each of refused) this.#locks.leave(each);
+    for (const { held } of refused) this.#locks.leave(held);
     this.#places -= refused.length;
     this.#ended.push(...refused);
     this.#pumpSoon();
@@ -286,8 +293,4 @@ export class LaneWorker extends Worker {
   #report(error: unknown): void {
     this.emit('error', error instanceof Error ? error : new Error(String(error)));
   }
-}
-
-function isRefusal(error: unknown): boolean {
-  return isSluiceError(redisError('', error), 'REDIS_REFUSES');
 }

@@ -10,7 +10,13 @@ import { aboutIn } from '../../job/options.ts';
 import type { TakenRaw } from '../../queue/bullmq/source.ts';
 import type { TakenJob } from '../attempt.ts';
 
-type MakeJob = (json: JobJson, id: string) => Job;
+/** What a job needs of its host. */
+export interface Holder {
+  make(json: JobJson, id: string): Job;
+  /** Whether its lock is this host's now. */
+  own(held: HeldJob): Promise<boolean>;
+}
+
 type Options = Readonly<Record<string, unknown>>;
 
 /** A write to the queue failed that was no failure of the job: the job stays active, for the stalled check to find. */
@@ -35,7 +41,10 @@ export class HeldJob implements TakenJob {
   readonly id: string;
   readonly queue: string;
   readonly token: string;
-  readonly #processedOn: number;
+  /** Milliseconds since the epoch, by Redis's clock. */
+  readonly processedOn: number;
+  /** As far as this host knows; KeptLocks sets it. */
+  isLocked: boolean;
   /** Since when it may be held, in milliseconds since the epoch, by the host's clock: it was asked for then. */
   readonly askedAt: number;
   readonly name: string;
@@ -50,15 +59,16 @@ export class HeldJob implements TakenJob {
   /** It failed while nobody ran it: BullMQ's own reason, or data that cannot be read. */
   readonly deferredFailure: string | undefined;
   readonly #raw: TakenRaw['raw'];
-  readonly #make: MakeJob;
+  readonly #holder: Holder;
   #opts: Options | undefined;
   #job: Job | undefined;
 
-  constructor({ id, raw }: TakenRaw, { queue, token, nowMs, askedAt }: Taking, make: MakeJob) {
+  constructor({ id, raw, isLocked }: TakenRaw, { queue, token, nowMs, askedAt }: Taking, holder: Holder) {
     this.id = id;
+    this.isLocked = isLocked;
     this.queue = queue;
     this.token = token;
-    this.#processedOn = nowMs;
+    this.processedOn = nowMs;
     this.askedAt = askedAt;
     this.name = raw.name as string;
     this.attemptsMade = Number(raw.atm ?? 0);
@@ -66,7 +76,7 @@ export class HeldJob implements TakenJob {
     this.stalledCounter = Number(raw.stc ?? 0);
     this.deferredFailure = raw.defa;
     this.#raw = raw;
-    this.#make = make;
+    this.#holder = holder;
     try {
       this.data = JSON.parse(raw.data || '{}');
     } catch (error) {
@@ -102,11 +112,17 @@ export class HeldJob implements TakenJob {
   /** Always the same. */
   get job(): Job {
     if (this.#job === undefined) {
-      this.#job = this.#make(this.json, this.id);
+      this.#job = this.#holder.make(this.json, this.id);
       this.#job.token = this.token;
-      this.#job.processedOn = this.#processedOn;
+      this.#job.processedOn = this.processedOn;
     }
     return this.#job;
+  }
+
+  /** Before anything but success is written of it: BullMQ asks for the lock. Rejects when the job is not this host's any more. */
+  async own(): Promise<void> {
+    const isOwn = await this.#holder.own(this).catch((error: unknown) => Promise.reject(new NotRecordedError(error)));
+    if (!isOwn) throw new NotRecordedError(new Error('the job is not active any more, or another host has its lock'));
   }
 
   get json(): JobJson {

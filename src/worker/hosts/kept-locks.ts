@@ -1,37 +1,124 @@
 /**
- * The locks that a host renews, each for one run of a job: a job that a loss of Redis had made again, and that comes to the host
+ * The locks of the jobs that a host runs, each for one run: a job that a loss of Redis had made again, and that comes to the host
  * that still runs it, is held under another token from then on, and what becomes of its first run is nothing to the second.
+ *
+ * Most jobs of a host that keeps up end before anybody could ask for their lock, and are taken without one. What still runs a
+ * moment later is locked, and renewed from then on by BullMQ's manager. The moment is far shorter than what stalled checks lie
+ * apart, two of which must see a job without a lock before it counts as stalled. A host whose event loop was blocked locks at
+ * once, since it may not be there to lock later.
  */
-import type { LockManager } from 'bullmq';
+import type { LockManager, Worker } from 'bullmq';
+import type { BullSource } from '../../queue/bullmq/source.ts';
+import type { HeldJob } from './held-job.ts';
 
-export interface Holding {
-  readonly id: string;
-  readonly token: string;
-}
+/** A job is locked when it has run for so long, or for twice that at most. */
+const LOCK_AFTER_MS = 500;
+/** A timer that is so late tells of a blocked event loop. */
+const BLOCKED_MS = 1_000;
+const AT_ONCE_FOR_MS = 600_000;
+/** A host that has just begun knows nothing of its jobs. */
+const AT_ONCE_AT_FIRST_MS = 1_000;
 
 export class KeptLocks {
   readonly #manager: LockManager;
+  readonly #source: Pick<BullSource, 'lock'>;
+  readonly #worker: Pick<Worker, 'emit'>;
   /** By job, of its last run. */
   readonly #tokenOf = new Map<string, string>();
+  /** Without a lock: since the last look, and since the one before. */
+  #young = new Map<string, HeldJob>();
+  #old = new Map<string, HeldJob>();
+  #atOnceUntil = performance.now() + AT_ONCE_AT_FIRST_MS;
+  #lookedAt = performance.now();
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(manager: LockManager) {
+  /** Emits `lockRenewalFailed` for what is another host's by now, or nobody's, as the manager does. */
+  constructor(manager: LockManager, source: Pick<BullSource, 'lock'>, worker: Pick<Worker, 'emit'>) {
     this.#manager = manager;
+    this.#source = source;
+    this.#worker = worker;
   }
 
-  /** By our clock, which the time of the next renewal is told by. */
-  keep({ id, token }: Holding): void {
+  start(): void {
+    this.#lookedAt = performance.now();
+    this.#timer = setInterval(() => this.#look(), LOCK_AFTER_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Whether jobs may be taken without a lock. */
+  get areLater(): boolean {
+    return performance.now() > this.#atOnceUntil;
+  }
+
+  keep(held: HeldJob): void {
+    const { id, token } = held;
     this.#tokenOf.set(id, token);
-    this.#manager.trackJob(id, token, Date.now(), false);
+    this.#forget(id);
+    if (held.isLocked) this.#renew(held);
+    else this.#young.set(id, held);
   }
 
   /** As `keep`, unless a later run has the job. */
-  keepOn(holding: Holding): void {
-    if (!this.#tokenOf.has(holding.id)) this.keep(holding);
+  keepOn(held: HeldJob): void {
+    if (!this.#tokenOf.has(held.id)) this.keep(held);
   }
 
-  leave({ id, token }: Holding): void {
+  leave({ id, token }: HeldJob): void {
     if (this.#tokenOf.get(id) !== token) return;
     this.#tokenOf.delete(id);
+    this.#forget(id);
+  }
+
+  /** Whether the job's lock is this host's, which is seen to where it was taken without one. */
+  async own(held: HeldJob): Promise<boolean> {
+    if (!held.isLocked) await this.#lock([held]);
+    return held.isLocked;
+  }
+
+  #look(): void {
+    const now = performance.now();
+    if (now - this.#lookedAt > LOCK_AFTER_MS + BLOCKED_MS) this.#atOnceUntil = now + AT_ONCE_FOR_MS;
+    this.#lookedAt = now;
+    const late = this.#old;
+    this.#old = this.#young;
+    this.#young = new Map();
+    if (late.size > 0) void this.#lockLate([...late.values()]);
+  }
+
+  async #lockLate(late: readonly HeldJob[]): Promise<void> {
+    try {
+      await this.#lock(late);
+      const lost = late.filter((held) => this.#isKept(held) && !held.isLocked).map(({ id }) => id);
+      if (lost.length > 0) this.#worker.emit('lockRenewalFailed', lost);
+    } catch (error) {
+      this.#worker.emit('error', error as Error);
+      for (const held of late) if (this.#isKept(held)) this.keep(held);
+    }
+  }
+
+  async #lock(jobs: readonly HeldJob[]): Promise<void> {
+    const verdicts = await this.#source.lock(jobs);
+    for (const [i, held] of jobs.entries()) {
+      held.isLocked = verdicts[i] === true;
+      if (held.isLocked && this.#isKept(held)) this.keep(held);
+    }
+  }
+
+  #isKept({ id, token }: HeldJob): boolean {
+    return this.#tokenOf.get(id) === token;
+  }
+
+  /** By our clock, which the time of the next renewal is told by. */
+  #renew({ id, token }: HeldJob): void {
+    this.#manager.trackJob(id, token, Date.now(), false);
+  }
+
+  #forget(id: string): void {
+    this.#young.delete(id);
+    this.#old.delete(id);
     this.#manager.untrackJob(id);
   }
 }
