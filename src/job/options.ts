@@ -41,6 +41,24 @@ export function aboutIn(options: unknown): JobAbout | undefined {
   };
 }
 
+/** Of options as they are stored. Sluice writes `sl` last, and hosts read nothing else of most jobs: the rest is not parsed then. */
+export function aboutInText(options: string | undefined): JobAbout | undefined {
+  const at = options?.indexOf(SL) ?? -1;
+  if (options === undefined || at < 0) return undefined;
+  const own = at === options.lastIndexOf(SL) ? parsed(options.slice(at + SL.length, -1)) : undefined;
+  return aboutIn(own === undefined ? parsed(options) : { sl: own });
+}
+
+const SL = '"sl":';
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 function isText(value: unknown): value is string {
   return typeof value === 'string';
 }

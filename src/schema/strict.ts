@@ -27,6 +27,7 @@ function canonicalMessage(message: MessageInfo, value: unknown, path: string, de
   if (depth > MAX_DEPTH) throw invalid(path, value, `at most ${MAX_DEPTH} levels`);
   const special = wellKnown(message.fullName);
   if (special === undefined) return canonicalFields(message, value, path, depth);
+  if (special.isCanonical?.(value)) return value as Json;
   const json = value instanceof Date && !Number.isNaN(value.getTime()) ? value.toISOString() : value;
   if (isPlain(json)) {
     const fields = special.toFields(json as Json);

@@ -12,6 +12,8 @@ export interface WellKnown {
   fromFields(fields: { readonly [name: string]: Json }): Json;
   /** To the message's own fields; undefined when the JSON is not of this kind. */
   toFields(json: Json): { readonly [name: string]: Json } | undefined;
+  /** Whether the JSON is valid and as `fromFields` writes it, so that it need not be taken apart: cheap, and may miss some. */
+  isCanonical?(json: unknown): boolean;
 }
 
 const MIN_SECONDS = -62_135_596_800;
@@ -27,6 +29,7 @@ function within(value: number, least: number, most: number): number {
 /** 0, 3, 6 or 9 digits, as protobuf prints them. */
 function fraction(nanos: number): string {
   if (nanos === 0) return '';
+  if (nanos % 1_000_000 === 0) return `.${String(nanos / 1_000_000).padStart(3, '0')}`;
   const digits = String(nanos).padStart(9, '0');
   return `.${digits.replace(/(000){1,2}$/, '')}`;
 }
@@ -38,13 +41,31 @@ function toNanos(digits: string | undefined): number {
 const MILLISECONDS_AND_ZONE = '.000Z';
 const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt]((?:[01]\d|2[0-3]):\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/;
 
+const CANONICAL_TIME = /^\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.(?:\d{3}){1,3})?Z$/;
+
+/** Events of a batch are mostly of the same second. */
+let lastSecond = { seconds: 0, text: '1970-01-01T00:00:00' };
+
+function secondText(seconds: number): string {
+  if (lastSecond.seconds !== seconds) {
+    const text = new Date(seconds * 1000).toISOString().slice(0, -MILLISECONDS_AND_ZONE.length);
+    lastSecond = { seconds, text };
+  }
+  return lastSecond.text;
+}
+
 const timestamp: WellKnown = {
   allowed: 'an RFC 3339 time such as "2026-01-31T12:00:00Z"',
   fromFields: ({ seconds: secondsText = '0', nanos = 0 }) => {
     const seconds = within(Number(secondsText), MIN_SECONDS, MAX_SECONDS);
-    const digits = fraction(within(Number(nanos), 0, MAX_NANOS));
-    return `${new Date(seconds * 1000).toISOString().slice(0, -MILLISECONDS_AND_ZONE.length)}${digits}Z`;
+    return `${secondText(seconds)}${fraction(within(Number(nanos), 0, MAX_NANOS))}Z`;
   },
+  isCanonical: (json) =>
+    typeof json === 'string' &&
+    CANONICAL_TIME.test(json) &&
+    !json.endsWith('000Z') &&
+    !json.startsWith('0000') &&
+    isCalendarDay(json),
   toFields: (json) => {
     const match = typeof json === 'string' ? RFC_3339.exec(json) : null;
     if (match === null) return undefined;
@@ -56,9 +77,9 @@ const timestamp: WellKnown = {
   },
 };
 
-/** Date.parse moves the 30th of February to March. */
+/** Date.parse moves the 30th of February to March. `day`: what a date begins. */
 function isCalendarDay(day: string): boolean {
-  const [year, month, date] = [Number(day.slice(0, 4)), Number(day.slice(5, 7)), Number(day.slice(8))];
+  const [year, month, date] = [Number(day.slice(0, 4)), Number(day.slice(5, 7)), Number(day.slice(8, 10))];
   const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
   const days = month === 2 && isLeap ? 29 : (DAYS[month - 1] ?? 0);
   return date >= 1 && date <= days;

@@ -6,7 +6,7 @@
 import { type Job, type JobJson, raw2NextJobData } from 'bullmq';
 import { messageOf } from '../../errors.ts';
 import type { JobAbout } from '../../job/job.ts';
-import { aboutIn } from '../../job/options.ts';
+import { aboutInText } from '../../job/options.ts';
 import type { TakenRaw } from '../../queue/bullmq/source.ts';
 import type { TakenJob } from '../attempt.ts';
 
@@ -61,6 +61,7 @@ export class HeldJob implements TakenJob {
   readonly #raw: TakenRaw['raw'];
   readonly #holder: Holder;
   #opts: Options | undefined;
+  #about: JobAbout | undefined;
   #job: Job | undefined;
 
   constructor({ id, raw, isLocked }: TakenRaw, { queue, token, nowMs, askedAt }: Taking, holder: Holder) {
@@ -95,7 +96,8 @@ export class HeldJob implements TakenJob {
   }
 
   get about(): JobAbout | undefined {
-    return aboutIn(this.opts);
+    this.#about ??= aboutInText(this.#raw.opts);
+    return this.#about;
   }
 
   /** As stored: names that BullMQ shortens are short. */
