@@ -303,6 +303,36 @@ it('lets nothing that is wrong with one job concern the others', async () => {
   expect(answers).toEqual([0, expect.stringContaining('WRONGTYPE'), 0]);
 });
 
+it('takes jobs in whose fields anything is, each as it is', async () => {
+  await redis.flushall();
+  const queue = new Queue('mail', { connection: redis });
+  const put = async (id: string, fields: Record<string, string | number>) => {
+    await queue.add('acme.v1.Test', {}, { jobId: 'model', timestamp: LONG_AGO });
+    await redis.rename(`${PREFIX}model`, `${PREFIX}${id}`);
+    for (const [name, value] of Object.entries(fields)) await redis.hset(`${PREFIX}${id}`, name, value);
+    await redis.lrem(`${PREFIX}wait`, 0, 'model');
+    await redis.lpush(`${PREFIX}wait`, id);
+  };
+  const strange: [string, Record<string, string | number>][] = [
+    ['plain', {}],
+    ['k~t~0~0~1', { data: '"a\0b"' }],
+    ['k~t~0~0~2', {}],
+    ['nul\0in the id', {}],
+    ['k~nul\0~0~0~3', {}],
+    ['k~t~0~0~4', { name: '\0' }],
+    ['k~t~0~0~5', { opts: '{"a":"\0"}' }],
+    ['k~t~0~0~6', { timestamp: '' }],
+    ['k~t~0~0~7', { timestamp: '\0', data: 'ünï' }],
+    ['k~t~0~0~8', { data: '' }],
+    ['taken', { ats: 3 }],
+    ['k~t~0~0~9', {}],
+  ];
+  for (const [id, fields] of strange) await put(id, fields);
+  const { jobs } = await sourceOf(false).take(strange.length, 'a');
+  expect(jobs.map(({ id }) => id)).toEqual(strange.map(([id]) => id));
+  for (const { id, raw } of jobs) expect(await redis.hgetall(`${PREFIX}${id}`)).toMatchObject(withoutTime(raw));
+});
+
 it('takes ids that only look like those of jobs from Kafka for what they are', async () => {
   await redis.flushall();
   const queue = new Queue('mail', { connection: redis });

@@ -3,8 +3,8 @@
  * guard and the ledger inside (take-many-bullmq.lua, finish-many-bullmq.lua). The scripts do what BullMQ's own do; where
  * another BullMQ than the compared one is installed, they call its text, job by job.
  */
+import { randomBytes } from 'node:crypto';
 import { isSluiceError } from '../../errors.ts';
-import { isFromKafka } from '../../job/identity.ts';
 import { type Redis, redisError } from '../../redis/connection.ts';
 import { sourcesKey } from '../../redis/keys.ts';
 import { lua, runScript, script } from '../../redis/script.ts';
@@ -16,6 +16,9 @@ const COMMON = [ALLOW_OOM, lua('ledger'), lua('entries')];
 const TAKE = script(...COMMON, lua('guard-bullmq'), asFunction('moveToActive'), lua('take-many-bullmq'));
 const LOCK = script(ALLOW_OOM, lua('lock-many-bullmq'));
 const FINISH = script(...COMMON, asFunction('moveToFinished'), lua('finish-many-bullmq'));
+
+/** Between the texts of a reply: in none of them, since nobody can know it. */
+const SEPARATOR = `\0${randomBytes(6).toString('base64url')}`;
 
 /** How long a host waits for the bridge to reconcile. */
 const REFUSED_WAIT_MS = 250;
@@ -100,7 +103,7 @@ export function isTestedSource(): boolean {
   return isTested;
 }
 
-type TakeReply = [number, number, number, number, ...(string | string[])[]];
+type TakeReply = [number, number, number, number, string, ...string[][]];
 
 export function createBullSource(options: BullSourceOptions): BullSource {
   const { connection, queue, keyPrefix, lockMs, metricsPoints = '', isStock } = options;
@@ -114,7 +117,7 @@ export function createBullSource(options: BullSourceOptions): BullSource {
     },
 
     async take(most, token, locksLater = false) {
-      const args = [...common, token, lockMs, most, REFUSED_WAIT_MS, stock, locksLater ? 1 : 0];
+      const args = [...common, token, lockMs, most, REFUSED_WAIT_MS, stock, locksLater ? 1 : 0, SEPARATOR];
       const reply = (await runScript(connection, TAKE, wait, args)) as TakeReply;
       const [nowMs, limitedMs, nextDueMs, refused] = reply;
       return { jobs: takenIn(reply, locksLater), chars: charsIn(reply), nowMs, limitedMs, nextDueMs, refused };
@@ -151,32 +154,32 @@ function groupsOf(jobs: readonly Completion[]): (string | number)[] {
   return args;
 }
 
-const FIRST_JOB = 4;
-
-function takenIn(reply: TakeReply, locksLater: boolean): TakenRaw[] {
+function takenIn([, , , , text, ...hashes]: TakeReply, locksLater: boolean): TakenRaw[] {
   const jobs: TakenRaw[] = [];
-  for (let i = FIRST_JOB; i < reply.length; ) {
-    const [id, next] = [reply[i] as string, reply[i + 1] as string | string[]];
-    if (typeof next === 'string') {
-      const raw = freshJob(next, reply[i + 2] as string, reply[i + 3] as string, reply[i + 4] as string);
-      jobs.push({ id, raw, isLocked: !(locksLater && isFromKafka(id)) });
-      i += 5;
+  const texts = text === '' ? [] : text.split(SEPARATOR);
+  const at = (i: number) => texts[i] as string;
+  for (let i = 0; i < texts.length; i += TEXTS_OF_JOB) {
+    if (at(i) === '') {
+      const hash = hashes.shift() as string[];
+      const id = hash.pop() as string;
+      jobs.push({ id, raw: fieldsOf(hash), isLocked: true });
     } else {
-      jobs.push({ id, raw: fieldsOf(next), isLocked: true });
-      i += 2;
+      const isLocked = !(locksLater && looksFromKafka(at(i)));
+      jobs.push({ id: at(i), raw: freshJob(at(i + 1), at(i + 2), at(i + 3), at(i + 4)), isLocked });
     }
   }
   return jobs;
 }
 
-function charsIn(reply: TakeReply): number {
-  let chars = 0;
-  for (let i = FIRST_JOB; i < reply.length; i++) {
-    const each = reply[i] as string | string[];
-    if (typeof each === 'string') chars += each.length;
-    else for (const text of each) chars += text.length;
-  }
-  return chars;
+const TEXTS_OF_JOB = 5;
+
+/** As the scripts tell it, by the look of the id alone. */
+function looksFromKafka(id: string): boolean {
+  return id.startsWith('k~');
+}
+
+function charsIn([, , , , text, ...hashes]: TakeReply): number {
+  return hashes.flat().reduce((sum, { length }) => sum + length, text.length);
 }
 
 /** As most jobs are when they are taken for the first time. */

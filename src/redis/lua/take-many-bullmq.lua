@@ -5,10 +5,11 @@
 -- queue where another BullMQ than the compared one is installed.
 --
 -- KEYS: wait. ARGV: key prefix `bull:mail:`, queue, key of the sources, token of the locks, their time in ms, most jobs,
--- wait of a refused host in ms, 1 where the original is to be used, 1 where locks are written later.
--- Returns {now in ms, limited for ms, when the next delayed job is due in ms or 0, refused, then for each job its id and
--- its hash as a list; of one that is as it was added, without delay and priority, the id, name, data, opts and timestamp}.
--- Of the latter, those from Kafka have nothing written to them where locks are written later: most end first, and leave nothing
+-- wait of a refused host in ms, 1 where the original is to be used, 1 where locks are written later, what to put between texts.
+-- Returns {now in ms, limited for ms, when the next delayed job is due in ms or 0, refused, the jobs as one text, then hashes as
+-- lists, their job's id last}. In the text, a job is id, name, data, opts and timestamp; where all are empty, the next list is
+-- the job. A job is in the text when it is as it was added, without delay and priority: one text
+-- is read several times as fast as five a job. Of these, those from Kafka have nothing written to them where locks are written later: most end first, and leave nothing
 -- behind. The stalled check finds such a job like any other without a lock, in the second look after it was taken.
 --
 -- Hard rules: an id is in `active` before anything can fail that concerns one job only; what fails then is found by the
@@ -20,13 +21,24 @@ local PROMOTED_AT_ONCE = 1000
 local call = redis.call
 local prefix, queue, sources, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lock_ms, most, refused_wait_ms = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
-local is_original, locks_later = ARGV[8] == '1', ARGV[9] == '1'
+local is_original, locks_later, separator = ARGV[8] == '1', ARGV[9] == '1', ARGV[10]
 local wait, active, prioritized, events = prefix .. 'wait', prefix .. 'active', prefix .. 'prioritized', prefix .. 'events'
 local delayed = prefix .. 'delayed'
 local now = now_ms()
 local locked_until = string.format('%d', now + lock_ms)
-local reply = { tonumber(now), 0, 0, 0 }
+local reply, texts = { tonumber(now), 0, 0, 0, '' }, {}
 local refused = 0
+
+local function tell(id, name, data, opts, timestamp)
+  local at = #texts
+  texts[at + 1], texts[at + 2], texts[at + 3], texts[at + 4], texts[at + 5] = id, name, data, opts, timestamp
+end
+
+local function tell_hash(id, hash)
+  tell('', '', '', '', '')
+  hash[#hash + 1] = id
+  reply[#reply + 1] = hash
+end
 
 -- What the original has taken goes out of `active` again, with its counts.
 local function untake(id, is_limited)
@@ -43,7 +55,7 @@ local function take_by_original(is_limited)
   local keys = {}
   for i, name in ipairs(KEYS_TO_TAKE) do keys[i] = prefix .. name end
   local opts = cmsgpack.pack({ token = token, lockDuration = tonumber(lock_ms) })
-  while #reply < 4 + 2 * most and refused < MOST_REFUSED do
+  while #reply < 5 + most and refused < MOST_REFUSED do
     local taken = moveToActive(keys, { prefix, now, opts })
     local id = taken[2]
     if type(id) ~= 'string' then
@@ -51,8 +63,7 @@ local function take_by_original(is_limited)
       break
     end
     if may_run(sources, queue, id) then
-      reply[#reply + 1] = id
-      reply[#reply + 1] = taken[1]
+      tell_hash(id, taken[1])
     else
       refused = refused + 1
       untake(id, is_limited)
@@ -135,15 +146,13 @@ local function begin(id)
   local is_locked = not (is_as_added and locks_later and is_from_kafka(id))
   if is_locked then call('SET', job .. ':lock', token, 'PXAT', locked_until) end
   if added.err then return end
-  local at = #reply
-  reply[at + 1] = id
   if is_as_added then
     if is_locked then call('HSET', job, 'processedOn', now, 'ats', '1') end
-    reply[at + 2], reply[at + 3], reply[at + 4], reply[at + 5] = added[5], added[6], added[7], added[8]
+    tell(id, added[5], added[6], added[7], added[8])
   else
     call('HSET', job, 'processedOn', now)
     call('HINCRBY', job, 'ats', 1)
-    reply[at + 2] = call('HGETALL', job)
+    tell_hash(id, call('HGETALL', job))
   end
 end
 
@@ -165,5 +174,5 @@ end
 local meta = call('HMGET', prefix .. 'meta', 'paused', 'concurrency', 'max')
 if is_original or meta[2] or meta[3] then take_by_original(meta[3]) else take(meta[1]) end
 if refused >= MOST_REFUSED then reply[2] = refused_wait_ms end
-reply[4] = refused
+reply[4], reply[5] = refused, table.concat(texts, separator)
 return reply
