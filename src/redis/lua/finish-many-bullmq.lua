@@ -27,7 +27,7 @@ local prefix, queue, sources, most_points, is_original = ARGV[1], ARGV[2], ARGV[
 local active, events, completed = prefix .. 'active', prefix .. 'events', prefix .. 'completed'
 local now = now_ms()
 local finished_here, no_longer_stalled, keys_to_delete = 0, {}, {}
-local is_drain_open, are_relatives, are_all_there, have_left = false, false, false, false
+local is_drain_open, are_relatives, are_all_there = false, false, false
 -- Of each job of the call, in their order: keys, and of one from Kafka its ledgers' source and its offset.
 local ids, jobs, locks, sources_of, offsets_of = {}, {}, {}, {}, {}
 
@@ -85,7 +85,7 @@ local function complete(i, id, token, value, keep, holder)
     if not known[1] and call('EXISTS', job) == 0 then return MISSING_KEY end
   end
   if holder and holder ~= token then return NOT_OWNED end
-  local was_active = have_left or call('LREM', active, '-1', id) > 0
+  local was_active = call('LREM', active, '-1', id) > 0
   no_longer_stalled[#no_longer_stalled + 1] = id
   if holder then keys_to_delete[#keys_to_delete + 1] = locks[i] end
   if not was_active then return NOT_ACTIVE end
@@ -206,19 +206,35 @@ local function are_all_simple()
   return are_so
 end
 
-have_left = #ids >= MANY and are_all_simple() and leave_together()
-
 local reply, settled_sources, settled_offsets = {}, {}, {}
-for_each_job(function(id, at)
-  local i = #reply + 1
-  local is_through, result = pcall(complete, i, id, ARGV[at], ARGV[at + 1], ARGV[at + 2], holders[i])
-  if not is_through then result = tostring(type(result) == 'table' and result.err or result) end
-  reply[i] = result
-  if result == 0 and sources_of[i] then
-    settled_sources[#settled_sources + 1] = sources_of[i]
-    settled_offsets[#settled_offsets + 1] = offsets_of[i]
-  end
-end)
+
+-- As `complete`, of jobs that have left `active` and that nothing can keep.
+local function complete_together()
+  settled_sources, settled_offsets, no_longer_stalled = sources_of, offsets_of, ids
+  for_each_job(function(id, at)
+    local i, last = #reply + 1, #keys_to_delete
+    local job = jobs[i]
+    keys_to_delete[last + 1], keys_to_delete[last + 2], keys_to_delete[last + 3] = job, job .. ':logs', holders[i] and locks[i] or nil
+    local told = redis.pcall('XADD', events, '*', 'event', 'completed', 'jobId', id, 'returnvalue', ARGV[at + 1], 'prev', 'active')
+    reply[i] = type(told) == 'table' and told.err or 0
+  end)
+  finished_here, is_drain_open = #ids, true
+end
+
+local function complete_each()
+  for_each_job(function(id, at)
+    local i = #reply + 1
+    local is_through, result = pcall(complete, i, id, ARGV[at], ARGV[at + 1], ARGV[at + 2], holders[i])
+    if not is_through then result = tostring(type(result) == 'table' and result.err or result) end
+    reply[i] = result
+    if result == 0 and sources_of[i] then
+      settled_sources[#settled_sources + 1] = sources_of[i]
+      settled_offsets[#settled_offsets + 1] = offsets_of[i]
+    end
+  end)
+end
+
+if #ids >= MANY and are_all_simple() and leave_together() then complete_together() else complete_each() end
 
 if #keys_to_delete > 0 then call('DEL', unpack(keys_to_delete)) end
 if #no_longer_stalled > 0 then call('SREM', prefix .. 'stalled', unpack(no_longer_stalled)) end

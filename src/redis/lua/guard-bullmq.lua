@@ -29,11 +29,19 @@ local function doubtful_ledgers(sources, source)
   return found
 end
 
+-- The last source that has none: jobs of one partition come one after the other, and such a one need not be taken apart.
+local undoubted, undoubted_length = '', 0
+local function is_of_undoubted_source(id)
+  return undoubted_length > 0 and string.sub(id, 1, undoubted_length) == undoubted
+end
+
 local function may_run(sources, queue, id)
-  if not is_from_kafka(id) then return true end
+  if not is_from_kafka(id) or is_of_undoubted_source(id) then return true end
   local source, offset = source_and_offset(id)
   if not source then return true end
-  for _, base in ipairs(doubtful_ledgers(sources, source)) do
+  local ledgers = doubtful_ledgers(sources, source)
+  if #ledgers == 0 then undoubted, undoubted_length = source, #source end
+  for _, base in ipairs(ledgers) do
     local slot = tonumber(offset) % CHUNK
     local chunk = string.format('%.0f', (tonumber(offset) - slot) / CHUNK)
     if redis.pcall('SISMEMBER', chunk_key(base, chunk, queue), slot) == 1 then return false end
