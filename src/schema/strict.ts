@@ -51,16 +51,15 @@ function isPlain(value: unknown): boolean {
 
 function canonicalFields(message: MessageInfo, value: unknown, path: string, depth: number, isInner = false): Json {
   if (!isObject(value)) throw invalid(path, value, `an object of ${message.fullName}`);
-  const given = new Map<FieldInfo, string>();
   const chosen = new Map<string, string>();
   const canonical: Record<string, Json> = {};
-  for (const [name, each] of Object.entries(value)) {
+  for (const name of Object.keys(value)) {
     const field = message.byName.get(name);
-    const at = isInner ? path : join(path, name);
     if (field === undefined) throw unknownField(message, path, name);
-    const twin = given.get(field);
-    if (twin !== undefined) throw refused(`${at}: the same field as "${shown(twin)}"; give it once`);
-    given.set(field, name);
+    const twin = name === field.jsonName ? field.name : field.jsonName;
+    if (twin !== name && Object.hasOwn(value, twin)) throw givenTwice(isInner ? path : join(path, twin), name);
+    const at = isInner ? path : join(path, name);
+    const each = value[name];
     if (each === undefined || (each === null && !takesNull(field))) continue;
     if (field.oneof !== undefined) {
       const other = chosen.get(field.oneof);
@@ -72,6 +71,10 @@ function canonicalFields(message: MessageInfo, value: unknown, path: string, dep
     if (field.hasPresence || !isDefault(field, json)) canonical[field.jsonName] = json;
   }
   return canonical;
+}
+
+function givenTwice(path: string, name: string): SluiceError {
+  return refused(`${path}: the same field as "${shown(name)}"; give it once`);
 }
 
 function takesNull({ type }: FieldInfo): boolean {

@@ -1,7 +1,8 @@
 /**
  * The host over BullMQ's Worker. A host that dies is noticed when its jobs' locks run out: within LOCK_MS and two
  * stalled checks, some 8 to 16 seconds. Locks are renewed at half their time, so a worker that blocks the event loop for
- * longer than LOCK_MS may see its job run by another host too; such work belongs in a thread or in smaller steps.
+ * longer than LOCK_MS (the first time, for longer than STALLED_CHECK_MS: see kept-locks.ts) may see its job run by another
+ * host too; such work belongs in a thread or in smaller steps.
  * A job that takes its host down each time is dead when its attempts are used up; those that it took along have their last
  * run one at a time, so that they do not die with it. A host that was stopped for longer than a lock lasts runs
  * nothing that is another's by then.
