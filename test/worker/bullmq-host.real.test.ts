@@ -382,7 +382,7 @@ describe.each([
     // On the host's own connection, so that it comes before the host asks; and long after the job was taken.
     const now = () => {
       void redis.set(`bull:${QUEUE}:${id}:lock`, 'of another host');
-      return Date.now() + 10_000;
+      return Date.now() + (areLater ? 3_000 : 10_000);
     };
     const told = vi.fn();
     warn = told;

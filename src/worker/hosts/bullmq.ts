@@ -28,6 +28,8 @@ import { createLastRuns } from './last-runs.ts';
 
 const LOCK_MS = 8_000;
 const STALLED_CHECK_MS = 4_000;
+/** So long at least, a job without a lock is nobody else's: shorter than what two stalled checks lie apart. */
+const UNLOCKED_MS = 2_000;
 /** BullMQ's own limit knows nothing of attempts; ours does, and comes first. */
 const STALLS_ALLOWED = 1_000_000;
 /** After the deadline, running jobs get this long to hear their signal and be given back. */
@@ -97,7 +99,7 @@ export function createBullHost(options: BullHostOptions): Host {
   }
 
   async function runAbortable(held: HeldJob, around: Around = (run) => run()): Promise<Outcome> {
-    if (clock.now() - held.askedAt > LOCK_MS) await requireOwn(held, LOCK_MS);
+    if (clock.now() - held.askedAt > (held.isLocked ? LOCK_MS : UNLOCKED_MS)) await requireOwn(held, LOCK_MS);
     const own = new PlainEnd();
     running.set(held.id, own);
     try {
