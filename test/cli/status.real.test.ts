@@ -12,6 +12,7 @@ import { createRecordProducer } from '../../src/kafka/record-producer.ts';
 import { silentLog } from '../../src/log.ts';
 import { createBeacon } from '../../src/presence/beacons.ts';
 import { connect } from '../../src/redis/connection.ts';
+import { ledgerKey } from '../../src/redis/keys.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { kafkaBrokers } from '../support/stack.ts';
 import { folder, run } from './run.ts';
@@ -56,6 +57,23 @@ async function statusOf(env: Record<string, string> = {}): Promise<Status & { co
   return { ...(JSON.parse(stdout) as Status), code };
 }
 
+test('queues that hold jobs from Kafka are seen while nothing runs that could tell of them', async () => {
+  const connection = new Redis(redis.url, { maxRetriesPerRequest: null });
+  const admin = createKafkaAdmin(kafka, silentLog);
+  const ledger = { cluster: await admin.clusterId(), group: id, topic: id, partition: 1 };
+  await admin.stop(1_000);
+  await connection.zadd(`${ledgerKey(ledger)}:c`, 0, '0:left:behind', 1, '1:mail');
+  await connection.lpush('bull:left:behind:wait', 'x', 'y');
+  const { queues } = await statusOf();
+  expect(queues.map(({ queue, waiting }) => [queue, waiting])).toEqual([
+    ['default', 0],
+    ['left:behind', 2],
+    ['mail', 1],
+  ]);
+  await connection.del(`${ledgerKey(ledger)}:c`, 'bull:left:behind:wait');
+  connection.disconnect();
+});
+
 test('lag in records and seconds, dead letters, memory and queues; without a bridge it is unhealthy', async () => {
   const seen = await statusOf();
   expect(seen).toMatchObject({
@@ -69,6 +87,7 @@ test('lag in records and seconds, dead letters, memory and queues; without a bri
   expect(topic).toMatchObject({
     topic: id,
     exists: true,
+    partitions: 2,
     lagRecords: 3,
     deadLetters: 3,
     deadJobs: 2,

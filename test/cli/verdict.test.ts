@@ -8,6 +8,7 @@ const role = (name: string, silentMs = 0) => ({ role: name, id: name, startedAt:
 const topic = (lagRecords: number, lagSeconds = 0) => ({
   topic: 't',
   exists: true,
+  partitions: 1,
   lagRecords,
   lagSeconds,
   finishedRecords: 0,

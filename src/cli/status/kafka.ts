@@ -69,6 +69,7 @@ async function oneTopic(
   return {
     topic,
     exists: partitions.length > 0,
+    partitions: partitions.length,
     lagRecords,
     lagSeconds: behind.size === 0 ? 0 : await ageOf(behind, (time) => admin.offsetsAt(topic, time), now),
     finishedRecords: finished,

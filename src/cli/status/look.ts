@@ -12,11 +12,20 @@ import { type Beacon, type HeardBeacon, isSilent, readBeacons } from '../../pres
 import type { GateView } from '../../presence/gates.ts';
 import { readLosses } from '../../presence/losses.ts';
 import { connect, lastError, type Redis } from '../../redis/connection.ts';
+import type { LedgerName } from '../../redis/keys.ts';
 import { within } from '../../service.ts';
 import { type Config, DEFAULT_REDIS } from '../config/schema.ts';
 import { topicStatus } from './kafka.ts';
+import { ledgerQueues } from './ledger-queues.ts';
 import { countQueue, memoryOf } from './redis.ts';
-import { type PartitionStatus, type QueueStatus, type RedisStatus, SHAPE_VERSION, type Status } from './shape.ts';
+import {
+  type PartitionStatus,
+  type QueueStatus,
+  type RedisStatus,
+  SHAPE_VERSION,
+  type Status,
+  type TopicStatus,
+} from './shape.ts';
 import { sidekiqStatus } from './sidekiq.ts';
 import { verdictOf } from './verdict.ts';
 
@@ -46,19 +55,19 @@ export function createObserver(config: Config): Observer {
     const unreachable: string[] = [];
     const group = config.kafka.groupId;
     const main = servers.find(({ name }) => name === DEFAULT_REDIS) as Server;
+    const kafka = `Kafka at ${config.kafka.brokers.join(', ')}`;
+    const askKafka = <T>(question: () => Promise<T>) => answer(kafka, question, unreachable);
     const askMain = <T>(question: () => Promise<T>) =>
       answer(main.title, question, unreachable, () => lastError(main.redis));
-    const [topics, roles, losses] = await Promise.all([
-      answer(
-        `Kafka at ${config.kafka.brokers.join(', ')}`,
-        () => topicStatus({ admin, reader }, group, Object.keys(config.topics), countLetters, now),
-        unreachable,
-      ),
+    const [topics, cluster, roles, losses] = await Promise.all([
+      askKafka(() => topicStatus({ admin, reader }, group, Object.keys(config.topics), countLetters, now)),
+      askKafka(() => admin.clusterId()),
       askMain(() => readBeacons(main.redis, group)),
       askMain(() => readLosses(main.redis, group, LOSSES_SHOWN)),
     ]);
     const speaking = (roles ?? []).filter((role) => !isSilent(role));
-    const seen = await Promise.all(servers.map((server) => lookAt(server, speaking, unreachable)));
+    const ledgers = cluster === undefined ? [] : ledgersOf(config, cluster, topics ?? []);
+    const seen = await Promise.all(servers.map((server) => lookAt(server, speaking, ledgers, unreachable)));
     const ruby = servers.find(({ name }) => name === config.sidekiq.redis) as Server;
     const sidekiq = await answer(
       ruby.title,
@@ -84,18 +93,21 @@ export function createObserver(config: Config): Observer {
     return { version: SHAPE_VERSION, at: new Date(now).toISOString(), ...verdictOf(all, now), ...all };
   }
 
-  async function lookAt(server: Server, roles: readonly HeardBeacon[], unreachable: string[]) {
+  async function lookAt(
+    server: Server,
+    roles: readonly HeardBeacon[],
+    ledgers: readonly LedgerName[],
+    unreachable: string[],
+  ) {
     const { name, redis, prefix, title } = server;
-    const queues = queuesOn(config, name, roles);
-    return answer(
-      title,
-      async (): Promise<{ status: RedisStatus; queues: QueueStatus[] }> => ({
+    const seen = async (): Promise<{ status: RedisStatus; queues: QueueStatus[] }> => {
+      const queues = queuesOn(config, name, [...toldBy(roles), ...(await ledgerQueues(redis, ledgers))]);
+      return {
         status: { redis: name, ...(await memoryOf(redis)), gate: gateOf(name, roles) },
         queues: await Promise.all(queues.map((queue) => countQueue(redis, name, prefix, queue))),
-      }),
-      unreachable,
-      () => lastError(redis),
-    );
+      };
+    };
+    return answer(title, seen, unreachable, () => lastError(redis));
   }
 
   return {
@@ -153,10 +165,22 @@ function gateOf(name: string, roles: readonly Beacon[]): GateView | null {
   return gates.find(({ isOpen }) => !isOpen) ?? gates[0] ?? null;
 }
 
-/** Those that are configured, fed by a bridge or served by a worker host. */
-function queuesOn({ queues, topics }: Config, redis: string, roles: readonly Beacon[]): string[] {
-  const told = roles.map(detailOf).flatMap(({ queues: fed = [], busy = {} }) => [...fed, ...Object.keys(busy)]);
+/** Fed by a bridge or served by a worker host. */
+function toldBy(roles: readonly Beacon[]): string[] {
+  return roles.map(detailOf).flatMap(({ queues: fed = [], busy = {} }) => [...fed, ...Object.keys(busy)]);
+}
+
+/** Those that are configured, and those that are known otherwise. */
+function queuesOn({ queues, topics }: Config, redis: string, known: readonly string[]): string[] {
   const usual = Object.values(topics).some(({ target }) => target === 'bullmq') ? [DEFAULT_QUEUE] : [];
-  const all = [...new Set([...usual, ...Object.keys(queues), ...told])].sort();
+  const all = [...new Set([...usual, ...Object.keys(queues), ...known])].sort();
   return all.filter((queue) => (queues[queue]?.redis ?? DEFAULT_REDIS) === redis);
+}
+
+/** Of BullMQ's jobs: those of Sidekiq's name no queues. */
+function ledgersOf({ topics, kafka }: Config, cluster: string, seen: readonly TopicStatus[]): LedgerName[] {
+  const fed = seen.filter(({ topic }) => topics[topic]?.target === 'bullmq');
+  return fed.flatMap(({ topic, partitions }) =>
+    Array.from({ length: partitions }, (_, partition) => ({ cluster, group: kafka.groupId, topic, partition })),
+  );
 }

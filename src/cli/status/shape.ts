@@ -9,6 +9,7 @@ export interface TopicStatus {
   readonly topic: string;
   /** False until a bridge has made it. */
   readonly exists: boolean;
+  readonly partitions: number;
   /** Records that are not finished: log end minus committed, and minus what is finished above the commit. */
   readonly lagRecords: number;
   /** Age of the oldest of them, to about a tenth. */
