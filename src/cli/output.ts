@@ -24,3 +24,8 @@ export function printLines(lines: readonly string[]): void {
 export function printJson<T extends { readonly version: number }>(value: T): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
+
+/** `1 letter`, `2,000 letters`. */
+export function counted(number: number, what: string): string {
+  return `${number.toLocaleString('en-US')} ${what}${number === 1 ? '' : 's'}`;
+}

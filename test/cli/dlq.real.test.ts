@@ -48,15 +48,19 @@ async function recordsOf({ topic, kafka }: TestTopic): Promise<KafkaRecord[]> {
   return all;
 }
 
-async function dlq(env: Record<string, string>, ...args: readonly string[]) {
-  const running = runSluice(['dlq', ...args, '--json'], { env });
+async function told(env: Record<string, string>, ...args: readonly string[]) {
+  const running = runSluice(['dlq', ...args], { env });
   const code = await running.ended;
-  const json = running
-    .stdout()
+  return { code, stdout: running.stdout(), stderr: running.stderr() };
+}
+
+async function dlq(env: Record<string, string>, ...args: readonly string[]) {
+  const { stdout, ...rest } = await told(env, ...args, '--json');
+  const json = stdout
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
-  return { code, json, stderr: running.stderr() };
+  return { ...rest, json };
 }
 
 /** As the status counts them. */
@@ -146,6 +150,86 @@ it('refuses what cannot be replayed, and replays its neighbours', async () => {
     5: expect.stringContaining('--force'),
   });
   expect((await recordsOf(topic)).map(({ key }) => String(key))).toEqual(['1', '6']);
+  await topic.stop();
+});
+
+it('foretells what a replay does: how many are replayed, which are refused, and how many it does not list', async () => {
+  const topic = await withLetters(
+    (name) => [
+      ...Array.from({ length: 12 }, (_, i) => letter(name, i)),
+      letter(name, 12, { 'sluice.replayed': '3' }),
+      letter('no.such.topic', 13),
+      { ...letter(name, 14), value: Buffer.alloc(800_000, 'x') },
+    ],
+    1,
+  );
+  const admin = createKafkaAdmin(topic.kafka, silentLog);
+  await admin.ensureTopics([{ topic: `${topic.topic}.s`, partitions: 1, config: { 'max.message.bytes': '700000' } }]);
+  await admin.stop(1_000);
+  const env = envOf(topic);
+  const foreseen = await dlq(env, 'replay', '--dry-run');
+  const refused = [
+    { id: `${topic.topic}.dlq/0/12`, why: expect.stringContaining('--force') },
+    { id: `${topic.topic}.dlq/0/13`, why: expect.stringContaining('no topic no.such.topic') },
+  ];
+  expect(foreseen).toMatchObject({ code: 0, json: [{ wouldReplay: 13, refused }] });
+  const { stdout } = await told(env, 'replay', '--dry-run');
+  expect(stdout).toContain('13 letters would be replayed, 2 refused');
+  expect(stdout).toContain('... and 3 more\n');
+  const elsewhere = ['--to', `${topic.topic}.s`, '--force'];
+  const small = { id: `${topic.topic}.dlq/0/14`, why: expect.stringContaining('max.message.bytes') };
+  expect((await dlq(env, 'replay', '--dry-run', ...elsewhere)).json).toMatchObject([
+    { wouldReplay: 14, refused: [small] },
+  ]);
+  const done = await dlq(env, 'replay', '--yes', ...elsewhere);
+  expect(done).toMatchObject({ code: 6, json: [{ replayed: 14, refused: [small] }] });
+  await topic.stop();
+});
+
+it('says of letters that are named and do not wait what is known of them', async () => {
+  const topic = await withLetters((name) => [0, 1, 2, 3, 4].map((i) => letter(name, i)), 1);
+  const env = envOf(topic);
+  const id = (offset: number | string) => `${topic.topic}.dlq/0/${offset}`;
+  expect(await dlq(env, 'replay', id(1), '--yes')).toMatchObject({ code: 0 });
+  expect(await dlq(env, 'purge', id(3), '--yes')).toMatchObject({ code: 0 });
+  const expected = [
+    [id(1), 'it was replayed already'],
+    [id(3), 'it was purged'],
+    [id(99), 'it was never there'],
+    [`${topic.topic}.dlq/7/0`, `${topic.topic}.dlq has no partition 7`],
+    ['no.such.dlq/0/0', 'there is no topic no.such.dlq'],
+  ] as const;
+  const ids = expected.map(([each]) => each);
+  for (const command of ['replay', 'purge']) {
+    for (const how of ['--dry-run', '--yes']) {
+      const { code, json, stderr } = await dlq(env, command, ...ids, how);
+      expect([code, json]).toEqual([1, []]);
+      for (const [each, why] of expected) expect(stderr).toContain(`${each}: ${why}`);
+    }
+  }
+  expect(await dlq(env, 'replay', id(0), '--reason', 'drift', '--yes')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('the filters leave it out'),
+  });
+  expect((await dlq(env, 'show', id(99))).stderr).toContain(`${id(99)}: it was never there`);
+  expect((await dlq(env, 'show', `${topic.topic}/0/99`)).stderr).toContain('no letter is of this record');
+  expect((await dlq(env, 'ls')).json.length).toBe(3);
+  await topic.stop();
+});
+
+it('deals with those of the named letters that wait, and refuses the others', async () => {
+  const topic = await withLetters((name) => [0, 1, 2, 3].map((i) => letter(name, i)), 1);
+  const env = envOf(topic);
+  const id = (offset: number | string) => `${topic.topic}.dlq/0/${offset}`;
+  await dlq(env, 'replay', id(1), '--yes');
+  const refused = [{ id: id(1), why: 'it was replayed already' }];
+  const named = [id(1), id('02'), id(2)];
+  expect((await dlq(env, 'replay', ...named, '--dry-run')).json).toMatchObject([{ wouldReplay: 1, refused }]);
+  expect(await dlq(env, 'replay', ...named, '--yes')).toMatchObject({ code: 6, json: [{ replayed: 1, refused }] });
+  expect((await recordsOf(topic)).map(({ key }) => String(key))).toEqual(['1', '2']);
+  const purge = ['purge', id(1), id(3)];
+  expect((await dlq(env, ...purge, '--dry-run')).json).toMatchObject([{ wouldPurge: 1, refused }]);
+  expect(await dlq(env, ...purge, '--yes')).toMatchObject({ code: 6, json: [{ purged: 1, refused }] });
   await topic.stop();
 });
 

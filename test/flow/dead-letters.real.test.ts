@@ -130,7 +130,7 @@ it('shows letters, replays each once, and keeps the identity of its event', asyn
       headers: { trace: url, 'sluice.replayed': '1' },
     });
   }
-  expect((await dlq('replay', '--yes', '--json')).json[0]).toMatchObject({ wouldReplay: 0 });
+  expect((await dlq('replay', '--yes', '--json')).json[0]).toMatchObject({ replayed: 0 });
   expect(await waiting(0)).toEqual([]);
   expect((await dlq('ls', '--all', '--json')).json.map(({ state }) => state)).toEqual(['replayed', 'replayed']);
   expect(runs().length).toBe(6);

@@ -1,7 +1,6 @@
 /** Which letters a command is about, from its flags. */
-import { SluiceError } from '../../errors.ts';
 import { letterTopic } from '../../job/letter.ts';
-import { type Letter, placeOf } from '../../kafka/letters/letter.ts';
+import type { Letter } from '../../kafka/letters/letter.ts';
 import { suggestion } from '../../suggest.ts';
 import type { Config } from '../config/schema.ts';
 import type { CommonFlags } from '../context.ts';
@@ -51,28 +50,4 @@ function holds({ id, error, eventId, record }: Letter, text: string): boolean {
       .toLowerCase()
       .includes(text)
   );
-}
-
-/** Letters of these ids, or all that the filters let through. */
-export function wantedLetters(ids: readonly string[], flags: FilterFlags, now: number): (letter: Letter) => boolean {
-  const named = idsOf(ids);
-  const isWanted = filterOf(flags, now);
-  return (letter) => (named === undefined || named.has(letter.id)) && isWanted(letter);
-}
-
-/** Those of the letters that are named, or else those that the flags name. */
-export function topicsToSearch(config: Config, ids: readonly string[], flags: FilterFlags): string[] {
-  return ids.length === 0 ? letterTopicsOf(config, flags) : [...new Set(ids.map((id) => id.split('/')[0] ?? ''))];
-}
-
-/** The letters that are named by their ids; none: undefined. */
-function idsOf(ids: readonly string[]): ReadonlySet<string> | undefined {
-  for (const id of ids) {
-    if (placeOf(id)?.topic.endsWith('.dlq')) continue;
-    throw new SluiceError(
-      'USAGE',
-      `"${id}" is no letter; allowed: TOPIC.dlq/PARTITION/OFFSET, as "sluice dlq ls" shows`,
-    );
-  }
-  return ids.length === 0 ? undefined : new Set(ids);
 }

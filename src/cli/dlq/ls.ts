@@ -3,7 +3,7 @@ import { groupLetters, type LetterGroup } from '../../kafka/letters/groups.ts';
 import { newestLetters, type Surveyed } from '../../kafka/letters/survey.ts';
 import { createContext } from '../context.ts';
 import { EXIT } from '../exit.ts';
-import { columns, printJson, printLines } from '../output.ts';
+import { columns, counted, printJson, printLines } from '../output.ts';
 import { type FilterFlags, filterOf, letterTopicsOf } from './filter.ts';
 import { letterJson, letterTable, oneLine, SHAPE_VERSION } from './shape.ts';
 import { withLetters } from './source.ts';
@@ -34,10 +34,10 @@ export async function ls(flags: ListFlags): Promise<number> {
 }
 
 function windowText({ searched, held }: Surveyed, matching: number, shown: number, isGrouped?: boolean): string {
-  const where = searched < held ? `searched the newest ${searched} of ${held} records` : `searched all ${held} records`;
-  const number =
-    isGrouped || shown === matching ? `${matching} letters` : `${matching} letters, the newest ${shown} shown`;
-  return `${where}: ${number}`;
+  const all = held === 1 ? 'the only record' : `all ${counted(held, 'record')}`;
+  const where = searched < held ? `the newest ${searched} of ${counted(held, 'record')}` : all;
+  const number = counted(matching, 'letter');
+  return `searched ${where}: ${isGrouped || shown === matching ? number : `${number}, the newest ${shown} shown`}`;
 }
 
 function printGroups(groups: readonly LetterGroup[], { json }: ListFlags): void {

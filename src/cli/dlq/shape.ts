@@ -44,6 +44,12 @@ export function letterTable(letters: readonly Letter[]): string[] {
   return columns([['LETTER', 'AT (UTC)', 'STATE', 'REASON', 'MESSAGE', 'ERROR'], ...rows]);
 }
 
+/** Some of `count` letters, and how many there are beside them. */
+export function sampleTable(sample: readonly Letter[], count: number): string[] {
+  const more = count > sample.length ? [`... and ${count - sample.length} more`] : [];
+  return count === 0 ? [] : [...letterTable(sample), ...more];
+}
+
 /** Whoever wrote the record may have written escape sequences into it. */
 export function oneLine(text: string, most = ERROR_CHARS): string {
   const line = text.replace(/[\p{Cc}\s]+/gu, ' ').trim();

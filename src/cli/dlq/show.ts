@@ -3,13 +3,14 @@ import { topicConfig } from '../../bridge/config.ts';
 import { createDecoder } from '../../bridge/decode.ts';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import { LETTER, letterTopic, type Place } from '../../job/letter.ts';
+import { fatesOf } from '../../kafka/letters/fates.ts';
 import { type Letter, letterId, placeOf, toLetter } from '../../kafka/letters/letter.ts';
 import { isMark } from '../../kafka/letters/marks.ts';
 import { newestLetters, readOn, States } from '../../kafka/letters/survey.ts';
 import type { Config } from '../config/schema.ts';
 import { type CommonFlags, createContext, schemasFor } from '../context.ts';
 import { EXIT } from '../exit.ts';
-import { printJson, printLines } from '../output.ts';
+import { counted, printJson, printLines } from '../output.ts';
 import { bytes, letterJson } from './shape.ts';
 import { type LetterAccess, withLetters } from './source.ts';
 
@@ -25,14 +26,20 @@ export async function show(id: string, flags: CommonFlags & { json?: boolean }):
   const letter = await withLetters(config, (access) =>
     place.topic.endsWith('.dlq') ? letterAt(access, place) : letterOf(access, place),
   );
-  if (letter === undefined) throw new SluiceError('OUT_OF_RANGE', `there is no letter ${id}`);
   const decoded = decode(config, letter);
   if (flags.json) printJson({ ...letterJson(letter), headers: letter.record.headers, ...decoded });
   else printLines(lines(letter, decoded));
   return EXIT.ok;
 }
 
-async function letterAt(access: LetterAccess, place: Place): Promise<Letter | undefined> {
+async function letterAt(access: LetterAccess, place: Place): Promise<Letter> {
+  const letter = await readAt(access, place);
+  if (letter !== undefined) return letter;
+  const [[id, why] = []] = await fatesOf(access, [place]);
+  throw new SluiceError('OUT_OF_RANGE', `${id}: ${why}`);
+}
+
+async function readAt(access: LetterAccess, place: Place): Promise<Letter | undefined> {
   const states = new States();
   let found: Letter['record'] | undefined;
   try {
@@ -48,10 +55,14 @@ async function letterAt(access: LetterAccess, place: Place): Promise<Letter | un
 }
 
 /** The newest letter of a record: a record that was taken again after a loss of Redis may have several. */
-async function letterOf(access: LetterAccess, place: Place): Promise<Letter | undefined> {
+async function letterOf(access: LetterAccess, place: Place): Promise<Letter> {
   const isOf = ({ origin }: Letter) => origin !== undefined && letterId(origin) === letterId(place);
-  const { letters } = await newestLetters(access, [letterTopic(place.topic)], WINDOW, isOf);
-  return letters[0];
+  const topic = letterTopic(place.topic);
+  const { letters, searched } = await newestLetters(access, [topic], WINDOW, isOf);
+  const [newest] = letters;
+  if (newest !== undefined) return newest;
+  const where = `searched ${counted(searched, 'record')} of ${topic}`;
+  throw new SluiceError('OUT_OF_RANGE', `${letterId(place)}: no letter is of this record; ${where}`);
 }
 
 type DecodedPayload = { readonly type: string; readonly payload: unknown } | { readonly undecodable: string };

@@ -1,5 +1,6 @@
 /** One sentence on how things stand. The first of these that holds is what an operator has to know. */
 import { isSilent } from '../../presence/beacons.ts';
+import { counted } from '../output.ts';
 import type { Status } from './shape.ts';
 
 export type Seen = Omit<Status, 'version' | 'at' | 'verdict' | 'isHealthy'>;
@@ -66,14 +67,14 @@ function closedGate({ redis, topics }: Seen, now: number): string | undefined {
 function noWorkers({ roles, queues }: Seen): string | undefined {
   const waiting = queues.reduce((sum, queue) => sum + queue.waiting + queue.prioritized, 0);
   if (waiting === 0 || roles.some((each) => each.role === 'work' && !isSilent(each))) return undefined;
-  return `${count(waiting, 'job')} wait, and no worker host of Sluice is running`;
+  return `${counted(waiting, 'job')} wait, and no worker host of Sluice is running`;
 }
 
 /** Mostly the wrong server or database: what is settled when it is enqueued counts as finished there. */
 function noSidekiq({ sidekiq }: Seen): string | undefined {
   if (sidekiq === null || sidekiq.waiting === 0 || sidekiq.processes > 0) return undefined;
   const { waiting, redis } = sidekiq;
-  return `${count(waiting, 'Sidekiq job')} wait in Redis ${redis}, and no Sidekiq process works there: is it the server and the database that Sidekiq uses?`;
+  return `${counted(waiting, 'Sidekiq job')} wait in Redis ${redis}, and no Sidekiq process works there: is it the server and the database that Sidekiq uses?`;
 }
 
 /** Their jobs are run, and nobody says so: the commit stands still. */
@@ -102,11 +103,7 @@ function lag(topics: Seen['topics']): { records: number; seconds: number } {
 }
 
 function behind(records: number): string {
-  return `${count(records, 'record')} not finished`;
-}
-
-function count(number: number, what: string): string {
-  return `${number.toLocaleString('en-US')} ${what}${number === 1 ? '' : 's'}`;
+  return `${counted(records, 'record')} not finished`;
 }
 
 /** `40 s`, `4 min`, `3 h`, `2 d`. */

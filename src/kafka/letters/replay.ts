@@ -5,32 +5,20 @@
  */
 import type { Clock } from '../../clock.ts';
 import { isSluiceError, messageOf } from '../../errors.ts';
-import { HISTORY, replayHeaders } from '../../job/letter.ts';
-import {
-  type AddressedRecord,
-  type KafkaRecord,
-  partitionKey,
-  type TopicPartition,
-  type TransactionalProducer,
-} from '../consumer.ts';
-import { type Letter, letterId, toLetter } from './letter.ts';
+import type { TopicPartition, TransactionalProducer } from '../consumer.ts';
+import { Destinations, type Sending } from './destinations.ts';
+import { type Letter, letterId } from './letter.ts';
 import { markRecord } from './marks.ts';
-import { type LetterSource, readOn, type Selection, selectLetters } from './survey.ts';
+import { type LetterSource, lettersOf, type Selection, selectLetters } from './survey.ts';
 
-/** Beyond this, a record that dies again and again is a loop. */
-export const MOST_REPLAYS = 3;
 const CHUNK_RECORDS = 500;
 const CHUNK_BYTES = 400_000;
 const CHUNK_MS = 500;
 
-export interface ReplayOptions {
+export interface ReplayOptions extends Sending {
   readonly source: LetterSource;
   /** A new writer by the name that belongs to the dead-letter topic. */
   readonly writer: (letterTopic: string) => TransactionalProducer;
-  /** Topic to produce to, instead of each record's own. */
-  readonly to?: string | undefined;
-  /** Replays also what was replayed MOST_REPLAYS times. */
-  readonly isForced: boolean;
   readonly recordsPerSecond: number;
   readonly clock: Clock;
   /** Fires when it is to end after the transaction under way. */
@@ -42,22 +30,6 @@ export interface Replayed {
   readonly replayed: number;
   /** Why a letter was not replayed, by its id. */
   readonly refused: ReadonlyMap<string, string>;
-}
-
-/** Why a letter cannot be replayed, or undefined. */
-export function refusalOf(
-  letter: Letter,
-  { to, isForced }: Pick<ReplayOptions, 'to' | 'isForced'>,
-): string | undefined {
-  const { origin, record } = letter;
-  if (origin === undefined && to === undefined) return 'it does not say which topic it came from; name one with --to';
-  if (record.headers[HISTORY.rebuilt] === 'data') {
-    return "its record had left the log, and the job's data does not fit its message type";
-  }
-  if (letter.timesReplayed >= MOST_REPLAYS && !isForced) {
-    return `it was replayed ${letter.timesReplayed} times and died again; --force replays it once more`;
-  }
-  return undefined;
 }
 
 /** Replays what of the selections still waits when its turn comes. */
@@ -82,13 +54,14 @@ class Run {
   readonly #options: ReplayOptions;
   /** Letters that go by themselves, because a transaction with them failed. */
   readonly #alone = new Set<string>();
-  #partitions: ReadonlyMap<string, unknown> = new Map();
+  readonly #destinations: Destinations;
 
   constructor(topic: string, selections: readonly Selection[], refused: Map<string, string>, options: ReplayOptions) {
     this.#topic = topic;
     this.#wanted = new Set(selections.flatMap((of) => of.offsets.map((offset) => letterId({ ...of, offset }))));
     this.#refused = refused;
     this.#options = options;
+    this.#destinations = new Destinations(options.source, options);
   }
 
   async toTheEnd(onReplayed: (count: number) => void): Promise<void> {
@@ -120,7 +93,10 @@ class Run {
     const { clock, recordsPerSecond, signal } = this.#options;
     const offsets = chunk.map(({ place }) => place.offset);
     try {
-      await writer.write([...chunk.map((letter) => this.#again(letter)), markRecord(of, 'replayed', offsets)]);
+      await writer.write([
+        ...chunk.map((letter) => this.#destinations.addressed(letter)),
+        markRecord(of, 'replayed', offsets),
+      ]);
     } catch (error) {
       if (!isSluiceError(error, 'UNFIT')) throw error;
       for (const { id } of chunk) {
@@ -137,14 +113,13 @@ class Run {
     const most = Math.max(1, Math.min(CHUNK_RECORDS, Math.floor((this.#options.recordsPerSecond * CHUNK_MS) / 1_000)));
     let chunk: Letter[] = [];
     let bytes = 0;
-    for await (const record of this.#records(selection)) {
-      const letter = toLetter(selection, record, 'waiting');
-      const why = refusalOf(letter, this.#options) ?? (await this.#noPlaceFor(letter));
+    for await (const letter of lettersOf(this.#options.source, selection)) {
+      const why = await this.#destinations.refusalOf(letter);
       if (why !== undefined) {
         this.#refused.set(letter.id, why);
         continue;
       }
-      const size = record.value?.length ?? 0;
+      const size = letter.record.value?.length ?? 0;
       const isFull = chunk.length >= most || bytes + size > CHUNK_BYTES || this.#alone.has(letter.id);
       if (chunk.length > 0 && (isFull || this.#alone.has((chunk.at(-1) as Letter).id))) {
         yield chunk;
@@ -155,43 +130,5 @@ class Run {
       bytes += size;
     }
     if (chunk.length > 0) yield chunk;
-  }
-
-  async *#records(selection: Selection): AsyncGenerator<KafkaRecord> {
-    const due = new Set(selection.offsets);
-    const [first] = selection.offsets;
-    if (first === undefined) return;
-    for await (const records of readOn(this.#options.source, selection, first)) {
-      for (const record of records) {
-        if (due.delete(record.offset)) yield record;
-        if (due.size === 0) return;
-      }
-    }
-  }
-
-  /** Partitions of where the letters go are asked for once a topic. */
-  async #noPlaceFor({ origin }: Letter): Promise<string | undefined> {
-    const { source, to } = this.#options;
-    const topic = to ?? origin?.topic ?? '';
-    if (!this.#partitions.has(partitionKey({ topic, partition: 0 }))) {
-      if (!(await source.admin.topics()).includes(topic)) return `there is no topic ${topic}`;
-      this.#partitions = new Map([...this.#partitions, ...(await source.admin.bounds([topic]))]);
-    }
-    return undefined;
-  }
-
-  /** To the partition that it came from, whoever chose that, so that it stays with the other records of its key. */
-  #again({ record, origin }: Letter): AddressedRecord {
-    const { key, value, headers } = record;
-    const { to } = this.#options;
-    const own = to === undefined ? origin : undefined;
-    const isThere = own !== undefined && this.#partitions.has(partitionKey(own));
-    return {
-      topic: to ?? origin?.topic ?? '',
-      key,
-      value,
-      headers: replayHeaders(headers),
-      ...(isThere && { partition: own.partition }),
-    };
   }
 }

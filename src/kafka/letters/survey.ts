@@ -143,6 +143,19 @@ export async function selectLetters(
   return { selections, sample, count: selections.reduce((sum, { offsets }) => sum + offsets.length, 0) };
 }
 
+/** The letters of the selection, read again, in order; those that were deleted meanwhile are missing. */
+export async function* lettersOf(source: LetterSource, selection: Selection): AsyncGenerator<Letter> {
+  const due = new Set(selection.offsets);
+  const [first] = selection.offsets;
+  if (first === undefined) return;
+  for await (const records of readOn(source, selection, first)) {
+    for (const record of records) {
+      if (due.delete(record.offset)) yield toLetter(selection, record, 'waiting');
+      if (due.size === 0) return;
+    }
+  }
+}
+
 async function selectIn(
   source: LetterSource,
   of: TopicPartition,
