@@ -5,7 +5,7 @@
 import { isUtf8 } from 'node:buffer';
 import { isSluiceError, messageOf } from '../errors.ts';
 import type { Event } from '../job/job.ts';
-import { firstTimestampOf, HISTORY, historyIn, NO_HISTORY } from '../job/letter.ts';
+import { firstTimestampOf, HISTORY, historyIn, NO_HISTORY, type Reason } from '../job/letter.ts';
 import { parseSidekiqJob } from '../job/sidekiq-job.ts';
 import type { KafkaRecord } from '../kafka/consumer.ts';
 import { decodeEnvelope } from '../schema/envelope.ts';
@@ -13,7 +13,7 @@ import { unframe } from '../schema/framing.ts';
 import type { Schemas } from '../schema/schemas.ts';
 import type { TopicConfig } from './config.ts';
 
-export type RejectReason = 'tombstone' | 'undecodable' | 'invalid' | 'unroutable' | 'too-large' | 'drift';
+export type RejectReason = Exclude<Reason, 'dead'>;
 
 export interface Rejection {
   readonly reason: RejectReason;

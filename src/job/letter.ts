@@ -10,7 +10,7 @@ export function letterTopic(topic: string): string {
 
 /** About one death. Times are milliseconds since the epoch. */
 export const LETTER = {
-  /** A word: tombstone, undecodable, invalid, unroutable, too-large, drift, dead. */
+  /** One of REASONS. */
   reason: 'sluice.reason',
   /** For a person. */
   error: 'sluice.error',
@@ -30,6 +30,10 @@ export const LETTER = {
   /** When the last attempt ended. */
   failed: 'sluice.failed',
 } as const;
+
+/** Why a record did not become a job, and `dead`: why its job ended. */
+export const REASONS = ['tombstone', 'undecodable', 'invalid', 'unroutable', 'too-large', 'drift', 'dead'] as const;
+export type Reason = (typeof REASONS)[number];
 
 /** About the event, whatever its life. */
 export const HISTORY = {

@@ -252,6 +252,24 @@ it('purges by filter, says how many, and deletes from the front what it can', as
   await topic.stop();
 });
 
+it('tells a filter that is mistyped from one that nothing fits', async () => {
+  const topic = await withLetters((name) => [letter(name, 0, { 'sluice.message': 'acme.v1.Paid' })]);
+  const env = envOf(topic);
+  for (const command of ['ls', 'replay', 'purge']) {
+    const { code, stderr } = await dlq(env, command, '--reason', 'daed');
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining('did you mean "dead"?; allowed: tombstone, undecodable'),
+    ]);
+    const other = await dlq(env, command, '--message', 'acme.v1.Payd');
+    expect(other.code).toBe(0);
+    expect(other.stderr).toContain('no letter is of the message type acme.v1.Payd; did you mean "acme.v1.Paid"?');
+  }
+  const none = await dlq(env, 'ls', '--reason', 'drift', '--message', 'acme.v1.Paid');
+  expect(none).toMatchObject({ code: 0, json: [], stderr: expect.not.stringContaining('warning') });
+  await topic.stop();
+});
+
 it('refuses what makes no sense before it asks anybody', async () => {
   const topic = await makeTopic(1);
   const env = envOf(topic);

@@ -1,5 +1,6 @@
 /** The flags of `sluice dlq`. Each command is loaded when it is called. */
 import type { Command } from 'commander';
+import { REASONS } from '../../job/letter.ts';
 import type { CommandKit } from '../command-kit.ts';
 
 export function addLetterCommands({ program, command, action, wholeNumber }: CommandKit): void {
@@ -8,7 +9,7 @@ export function addLetterCommands({ program, command, action, wholeNumber }: Com
   function letterCommand(name: string, description: string): Command {
     return command(name, description, dlq)
       .option('--topic <topic>', 'letters of this topic (default: of every topic that is consumed)')
-      .option('--reason <reason>', 'such as dead or undecodable')
+      .option('--reason <reason>', `why: ${REASONS.join(', ')}, or unknown`)
       .option('--message <type>', 'letters of jobs of this message type')
       .option('--since <time>', 'not older: 2h, 7d, or 2026-01-31T08:00:00Z')
       .option('--until <time>', 'not newer')

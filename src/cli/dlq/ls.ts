@@ -4,7 +4,7 @@ import { newestLetters, type Surveyed } from '../../kafka/letters/survey.ts';
 import { createContext } from '../context.ts';
 import { EXIT } from '../exit.ts';
 import { columns, counted, printJson, printLines } from '../output.ts';
-import { type FilterFlags, filterOf, letterTopicsOf } from './filter.ts';
+import { type FilterFlags, filterOf, letterTopicsOf, warnOfMessage } from './filter.ts';
 import { letterJson, letterTable, oneLine, SHAPE_VERSION } from './shape.ts';
 import { withLetters } from './source.ts';
 
@@ -21,12 +21,15 @@ export interface ListFlags extends FilterFlags {
 
 export async function ls(flags: ListFlags): Promise<number> {
   const { config, clock } = await createContext(flags, 'dlq');
-  const isWanted = filterOf(flags, clock.now());
+  const filter = filterOf(flags, clock.now());
   const topics = letterTopicsOf(config, flags);
-  const found = await withLetters(config, (access) => newestLetters(access, topics, flags.window ?? WINDOW, isWanted));
+  const found = await withLetters(config, (access) =>
+    newestLetters(access, topics, flags.window ?? WINDOW, filter.isWanted),
+  );
   const letters = flags.all ? found.letters : found.letters.filter(({ state }) => state === 'waiting');
   const most = flags.limit ?? SHOWN;
   process.stderr.write(`${windowText(found, letters.length, Math.min(most, letters.length), flags.group)}\n`);
+  if (letters.length === 0) warnOfMessage(flags, filter);
   if (flags.group) printGroups(groupLetters(letters).slice(0, most), flags);
   else if (flags.json) for (const each of letters.slice(0, most)) printJson(letterJson(each));
   else if (letters.length > 0) printLines(letterTable(letters.slice(0, most)));

@@ -5,7 +5,7 @@ import { fatesOf } from '../../kafka/letters/fates.ts';
 import { type Letter, letterId, placeOf } from '../../kafka/letters/letter.ts';
 import { type LetterSource, type Selected, selectLetters } from '../../kafka/letters/survey.ts';
 import type { Config } from '../config/schema.ts';
-import { type FilterFlags, filterOf, letterTopicsOf } from './filter.ts';
+import { type FilterFlags, filterOf, letterTopicsOf, warnOfMessage } from './filter.ts';
 
 export interface Chosen extends Selected {
   /** What is known of letters that are named and not among the selected, by their ids. */
@@ -15,13 +15,14 @@ export interface Chosen extends Selected {
 /** Looks for the letters that wait and are wanted. `look` throws when letters are named and none of them is among those. */
 export function chooser(config: Config, ids: readonly string[], flags: FilterFlags, now: number) {
   const places = placesOf(ids);
-  const fits = filterOf(flags, now);
+  const filter = filterOf(flags, now);
   const named = new Set(places.map(letterId));
-  const isWanted = (letter: Letter) => (named.size === 0 || named.has(letter.id)) && fits(letter);
+  const isWanted = (letter: Letter) => (named.size === 0 || named.has(letter.id)) && filter.isWanted(letter);
   return {
     async look(source: LetterSource, sampleSize: number): Promise<Chosen> {
       const topics = named.size === 0 ? letterTopicsOf(config, flags) : [...new Set(places.map(({ topic }) => topic))];
       const selected = await selectLetters(source, topics, isWanted, sampleSize);
+      if (selected.count === 0 && named.size === 0) warnOfMessage(flags, filter);
       return { ...selected, absent: await absentOf(source, places, selected) };
     },
   };

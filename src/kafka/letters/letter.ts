@@ -24,6 +24,9 @@ export interface Letter {
   readonly record: KafkaRecord;
 }
 
+/** Of a letter that somebody else wrote. */
+export const UNKNOWN_REASON = 'unknown';
+
 export function toLetter(place: Omit<Place, 'offset'>, record: KafkaRecord, state: LetterState): Letter {
   const { headers, offset, timestamp } = record;
   const attempts = headers[LETTER.attempts];
@@ -32,7 +35,7 @@ export function toLetter(place: Omit<Place, 'offset'>, record: KafkaRecord, stat
     place: { ...place, offset },
     state,
     at: timestamp,
-    reason: headers[LETTER.reason] ?? 'unknown',
+    reason: headers[LETTER.reason] ?? UNKNOWN_REASON,
     error: headers[LETTER.error] ?? '',
     message: headers[LETTER.message],
     queue: headers[LETTER.queue],
