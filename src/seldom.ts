@@ -13,7 +13,7 @@ interface Told {
 /** Answers how many were passed over since the last one that was told; undefined: this one is passed over too. */
 export type Seldom = (key: string) => number | undefined;
 
-export function createSeldom(clock: Clock): Seldom {
+export function createSeldom(clock: Clock, tellAgainMs = TELL_AGAIN_MS): Seldom {
   const keys = new Map<string, Told>();
 
   function told(key: string): Told {
@@ -32,7 +32,7 @@ export function createSeldom(clock: Clock): Seldom {
       return undefined;
     }
     const { passedOver } = last;
-    last.until = clock.now() + TELL_AGAIN_MS;
+    last.until = clock.now() + tellAgainMs;
     last.passedOver = 0;
     return passedOver;
   };

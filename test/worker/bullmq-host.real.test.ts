@@ -429,10 +429,64 @@ describe.each([
     expect(await queue.getFailedCount()).toBe(0);
   });
 
-  it('leaves a job alone that another host has taken', async () => {
+  it('leaves a job alone that another host has taken, and tells of the job and not of the queue', async () => {
+    const told = vi.fn();
+    warn = told;
     const { id } = await succeedAfter((job) => under.loseLock(job));
     await vi.waitFor(() => expect(hosts[0]?.busy).toBe(0), SOON);
     expect((await under.see(id))?.state).toBe('active');
+    const reason = 'the job was given to another run of it, which has its lock';
+    const line = [{ queue: QUEUE, jobId: id, reason, passedOver: 0 }, 'the outcome of a job is not written'];
+    await vi.waitFor(() => expect(told.mock.calls).toEqual([line]), SOON);
+  });
+
+  it('tells of a job that failed when it was gone, and of one of many that had the same fate', async () => {
+    const told = vi.fn();
+    warn = (fields, text) => void (text !== 'an attempt failed' && told(fields, text));
+    const all = Promise.withResolvers<void>();
+    const end = Promise.withResolvers<never>();
+    let started = 0;
+    await under.start({
+      run() {
+        started += 1;
+        if (started === 3) all.resolve();
+        return end.promise;
+      },
+    });
+    const ids = await Promise.all([1, 2, 3].map(() => under.add(TYPE, {})));
+    await all.promise;
+    await redis.del(
+      `bull:${QUEUE}:active`,
+      ...ids.flatMap((id) => [`bull:${QUEUE}:${id}`, `bull:${QUEUE}:${id}:lock`]),
+    );
+    end.reject(new Error('failed'));
+    await vi.waitFor(() => expect(hosts[0]?.busy).toBe(0), SOON);
+    await vi.waitFor(() => expect(told).toHaveBeenCalled(), SOON);
+    const lines = told.mock.calls.map(([fields, text]) => [text, ids.includes(fields.jobId)]);
+    expect(new Set(lines.map(String))).toEqual(new Set(['the outcome of a job is not written,true']));
+    expect(lines.length).toBeLessThan(3);
+  });
+
+  it('tells of a lock that was lost during a run by the job, and not by the queue', async () => {
+    const told = vi.fn();
+    warn = (fields, text) => told(text, Reflect.get(fields, 'jobId'));
+    const started = Promise.withResolvers<void>();
+    const end = Promise.withResolvers<void>();
+    await under.start({
+      run() {
+        started.resolve();
+        return end.promise;
+      },
+    });
+    const id = await under.add(TYPE, {});
+    await started.promise;
+    await under.loseLock(id);
+    await vi.waitFor(() => expect(told).toHaveBeenCalledTimes(2), SOON);
+    expect(told.mock.calls).toEqual([
+      ['an attempt failed', id],
+      ['the outcome of a job is not written', id],
+    ]);
+    end.resolve();
   });
 
   it('lets a job die whose data is not JSON', async () => {

@@ -193,18 +193,40 @@ function fieldsOf(list: readonly string[]): RawJob {
   return fields;
 }
 
-/** What BullMQ's finishing script answers. */
+/** What BullMQ's scripts answer, as far as it concerns one job. */
 const CODES: Readonly<Record<number, string>> = {
-  [-1]: 'the job is gone',
-  [-3]: 'the job is not active any more',
+  [-1]: 'the job is gone: somebody has removed it',
+  [-2]: 'the lock of the job has run out',
+  [-3]: 'the job is not active any more: others have moved it',
   [-4]: 'the job has children that are not finished',
-  [-6]: 'the lock of the job is another worker’s',
+  [-6]: 'the job was given to another run of it, which has its lock',
   [-9]: 'children of the job have failed',
 };
 
-/** Why a job could not be completed. */
-export function completionError({ id }: Completion, code: number): Error {
-  return new Error(`${id}: ${CODES[code] ?? code}`);
+/** An outcome was not written for what became of this one job; nothing is wrong with its queue. */
+export class JobError extends Error {
+  readonly jobId: string;
+  /** The same for all jobs that it happens to alike. */
+  readonly kind: string;
+
+  constructor(jobId: string, reason: string, kind = reason) {
+    super(reason);
+    this.name = 'JobError';
+    this.jobId = jobId;
+    this.kind = kind;
+  }
+}
+
+/** The error of a code of BullMQ's. */
+export function jobErrorOf(id: string, code: number): JobError {
+  return new JobError(id, CODES[code] ?? `BullMQ's code ${code}`);
+}
+
+/** Why a job could not be completed: a `JobError`, unless it is nothing about this job. `verdict`: see `complete`. */
+export function completionError({ id }: Completion, verdict: unknown): unknown {
+  if (typeof verdict === 'number') return jobErrorOf(id, verdict);
+  const isOfJob = typeof verdict === 'string' && !isRefusal(verdict);
+  return isOfJob ? new JobError(id, verdict, 'script') : verdict;
 }
 
 /** Whether Redis refused to complete a job for now: while it fails over, loads or is full. `verdict`: see `complete`. */

@@ -94,7 +94,7 @@ export async function giveBack(held: HeldJob): Promise<never> {
 export async function requireOwn(held: HeldJob, lockMs: number): Promise<void> {
   if (!held.isLocked) return held.own();
   const isOwn = (await written(held.job.extendLock(held.token, lockMs))) === 1;
-  if (!isOwn) throw new NotRecordedError(new Error('its lock had run out before it was run'));
+  if (!isOwn) throw held.troubled('its lock had run out before it was run');
 }
 
 /** Of the host's own dealings with Redis; they are no failure of the job. */

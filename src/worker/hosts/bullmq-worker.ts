@@ -15,7 +15,7 @@
 import { UnrecoverableError, Worker, type WorkerOptions } from 'bullmq';
 import { type BullSource, type Completion, completionError, isRefusal, type Take } from '../../queue/bullmq/source.ts';
 import type { timedBackend } from '../../queue/bullmq/timed-backend.ts';
-import { HeldJob, type Holder, NotRecordedError } from './held-job.ts';
+import { HeldJob, type Holder, NotRecordedError, ownError } from './held-job.ts';
 import { KeptLocks } from './kept-locks.ts';
 
 const CALLS_UNDER_WAY = 3;
@@ -244,7 +244,7 @@ export class LaneWorker extends Worker {
 
   async #scheduleNext(held: HeldJob): Promise<void> {
     const next = await this.nextJobFromJobData(held.json, held.id, held.token);
-    if (next === undefined) throw new NotRecordedError(new Error('the next job of its scheduler could not be made'));
+    if (next === undefined) throw held.troubled('the next job of its scheduler could not be made');
   }
 
   #succeeded(held: HeldJob, keep: string): void {
@@ -262,7 +262,7 @@ export class LaneWorker extends Worker {
       await this.handleFailed(error as Error, held.job, held.token, () => false);
     } catch (reason) {
       this.#locks.leave(held);
-      this.#report(reason);
+      this.#report(ownError(held, reason));
     }
     this.#places -= 1;
     this.#lookAgain();
@@ -275,7 +275,7 @@ export class LaneWorker extends Worker {
       const verdict = verdicts[i];
       if (verdict === 0) continue;
       if (isRefusal(verdict) && this.closing === undefined) refused.push(completion);
-      this.#report(typeof verdict === 'number' ? completionError(completion, verdict) : verdict);
+      this.#report(completionError(completion, verdict));
     }
     if (refused.length > 0) void this.#completeAgain(refused);
   }

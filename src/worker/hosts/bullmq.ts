@@ -11,10 +11,11 @@ import type { WorkersOf } from '../../definition/discover.ts';
 import type { Outcome, WorkerDefinition } from '../../definition/worker.ts';
 import { type EndSignal, PlainEnd } from '../../end-signal.ts';
 import { messageOf, SluiceError } from '../../errors.ts';
-import { createBullSource, isTestedSource } from '../../queue/bullmq/source.ts';
+import { createBullSource, isTestedSource, JobError } from '../../queue/bullmq/source.ts';
 import { timedBackend } from '../../queue/bullmq/timed-backend.ts';
 import type { Redis } from '../../redis/connection.ts';
 import type { Schemas } from '../../schema/schemas.ts';
+import { createSeldom } from '../../seldom.ts';
 import { within } from '../../service.ts';
 import { type AttemptContext, attempt } from '../attempt.ts';
 import { byMessage } from '../by-message.ts';
@@ -37,6 +38,8 @@ const LET_GO_MS = 2_000;
 const IDLE_CLOSE_MS = 2_000;
 const OPEN_AGAIN_MS = 500;
 const LOG_AGAIN_MS = 10_000;
+/** BullMQ's, of each job beside its event of them all. */
+const LOCK_NOT_RENEWED = /^could not renew lock for job /;
 
 export interface BullHostOptions extends Omit<AttemptContext, 'find'> {
   readonly workers: WorkersOf<WorkerDefinition>;
@@ -59,6 +62,7 @@ export function createBullHost(options: BullHostOptions): Host {
   /** The newest, and those before it that still finish a job. */
   const unclosed = new Set<LaneWorker>();
   const failures = createFailureLog(log, clock);
+  const seldom = createSeldom(clock, LOG_AGAIN_MS);
   const lastRuns = createLastRuns(keyPrefix, connection, clock);
   const isStock = !isTestedSource();
   const source = createBullSource({ connection, queue, keyPrefix, lockMs: LOCK_MS, isStock });
@@ -111,10 +115,18 @@ export function createBullHost(options: BullHostOptions): Host {
   }
 
   function report(error: unknown): void {
+    if (error instanceof JobError) tellOfJob(error);
+    // A lock that was lost ends its attempt, which is told, and so is that nothing was written of it.
+    if (error instanceof JobError || LOCK_NOT_RENEWED.test(messageOf(error))) return;
     // The loss of a connection is told once by the connection, not by each of hundreds of hosts.
     if (isStopping || connection.status !== 'ready' || clock.now() < silentUntil) return;
     silentUntil = clock.now() + LOG_AGAIN_MS;
     log.warn({ queue, reason: messageOf(error) }, 'the queue cannot be read or written for now');
+  }
+
+  function tellOfJob({ jobId, message: reason, kind }: JobError): void {
+    const passedOver = seldom(kind);
+    if (passedOver !== undefined) log.warn({ queue, jobId, reason, passedOver }, 'the outcome of a job is not written');
   }
 
   /** The bridge has to say first which of the jobs that Redis brought back are finished. */

@@ -7,7 +7,7 @@ import { type Job, type JobJson, raw2NextJobData } from 'bullmq';
 import { messageOf } from '../../errors.ts';
 import type { JobAbout } from '../../job/job.ts';
 import { aboutInText } from '../../job/options.ts';
-import type { TakenRaw } from '../../queue/bullmq/source.ts';
+import { JobError, jobErrorOf, type TakenRaw } from '../../queue/bullmq/source.ts';
 import type { TakenJob } from '../attempt.ts';
 
 /** What a job needs of its host. */
@@ -25,6 +25,15 @@ export class NotRecordedError extends Error {
     super(`an outcome was not recorded: ${messageOf(cause)}`, { cause });
     this.name = 'NotRecordedError';
   }
+}
+
+/** Why nothing was written of the job: a `JobError` where the reason lies in it alone. */
+export function ownError({ id }: HeldJob, error: unknown): unknown {
+  const cause = error instanceof NotRecordedError ? error.cause : error;
+  if (cause instanceof JobError) return cause;
+  // BullMQ's own errors of a job have its scripts' negative codes; those of connections have names.
+  const code: unknown = Reflect.get(Object(cause), 'code');
+  return typeof code === 'number' && code < 0 ? jobErrorOf(id, code) : error;
 }
 
 /** What jobs that are taken in one call have in common. Times are milliseconds since the epoch. */
@@ -124,7 +133,12 @@ export class HeldJob implements TakenJob {
   /** Before anything but success is written of it: BullMQ asks for the lock. Rejects when the job is not this host's any more. */
   async own(): Promise<void> {
     const isOwn = await this.#holder.own(this).catch((error: unknown) => Promise.reject(new NotRecordedError(error)));
-    if (!isOwn) throw new NotRecordedError(new Error('the job is not active any more, or another host has its lock'));
+    if (!isOwn) throw this.troubled('the job is not active any more, or another host has its lock');
+  }
+
+  /** Nothing is written of the job, for a reason that lies in it alone. */
+  troubled(reason: string): NotRecordedError {
+    return new NotRecordedError(new JobError(this.id, reason));
   }
 
   get json(): JobJson {
