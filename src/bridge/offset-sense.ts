@@ -55,7 +55,8 @@ export function newerLedger(generation: number, ledgerGeneration: number): Nonse
 
 export function outsideLog(start: number, { low, high }: Bounds): Nonsense | undefined {
   if (start >= low && start <= high) return undefined;
-  const missing = start < low ? `records ${start} to ${low - 1} are gone` : `it ends before record ${start}`;
+  const gone = start === low - 1 ? `record ${start} is gone` : `records ${start} to ${low - 1} are gone`;
+  const missing = start < low ? gone : `it ends before record ${start}`;
   const reason = `the committed offset ${start} is outside the log [${low}, ${high}): ${missing}`;
   return { kind: start < low ? 'below' : 'beyond', reason };
 }

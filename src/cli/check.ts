@@ -4,7 +4,7 @@ import { SluiceError } from '../errors.ts';
 import { type CommonFlags, type Context, createContext, schemasFor, workersFor } from './context.ts';
 import { EXIT } from './exit.ts';
 import { noWorkers, topicsWithoutTakers, unfedWorkers, unknownMessages } from './feeding.ts';
-import { printJson } from './output.ts';
+import { counted, printJson } from './output.ts';
 
 const SHAPE_VERSION = 1;
 
@@ -28,7 +28,7 @@ export async function check(flags: CheckFlags): Promise<number> {
   const warnings = await warningsOf(config, workers);
   if (flags.json) printJson({ version: SHAPE_VERSION, messageTypes: types, workers: files, warnings });
   else {
-    process.stdout.write(`all can be used: ${types} message types, ${files.length} workers\n`);
+    process.stdout.write(`all can be used: ${counted(types, 'message type')}, ${counted(files.length, 'worker')}\n`);
     for (const each of warnings) process.stderr.write(`warning: ${each}\n`);
   }
   return EXIT.ok;

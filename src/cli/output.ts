@@ -25,7 +25,7 @@ export function printJson<T extends { readonly version: number }>(value: T): voi
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-/** `1 letter`, `2,000 letters`. */
-export function counted(number: number, what: string): string {
-  return `${number.toLocaleString('en-US')} ${what}${number === 1 ? '' : 's'}`;
+/** `1 letter`, `2,000 letters`. `several`: where more than one is told otherwise than by an s. */
+export function counted(number: number, one: string, several = `${one}s`): string {
+  return `${number.toLocaleString('en-US')} ${number === 1 ? one : several}`;
 }

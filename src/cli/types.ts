@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { typesText } from '../schema/types.ts';
 import { type CommonFlags, createContext, schemasFor } from './context.ts';
 import { EXIT } from './exit.ts';
-import { printJson } from './output.ts';
+import { counted, printJson } from './output.ts';
 
 const SHAPE_VERSION = 1;
 
@@ -27,5 +27,5 @@ export async function types(flags: TypesFlags): Promise<number> {
 
 function sentence(check: boolean, wasCurrent: boolean, protoFiles: number): string {
   if (check) return wasCurrent ? 'up to date' : 'not up to date; run: sluice types';
-  return `${protoFiles} .proto files${wasCurrent ? ', unchanged' : ''}`;
+  return `${counted(protoFiles, '.proto file')}${wasCurrent ? ', unchanged' : ''}`;
 }

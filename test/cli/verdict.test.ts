@@ -169,3 +169,13 @@ test('a gate that has had no reading shows no thresholds', () => {
     expect.stringMatching(/^main +closed: redis-away +4 min +0\.0 MiB +none; percents are of the machine's 2\.0 MiB$/),
   );
 });
+
+test('the verdict tells of one and of many', () => {
+  const one = { ...well, roles: [role('bridge')] };
+  const queue = { queue: 'q', redis: 'main', isPaused: false, active: 0, delayed: 0, prioritized: 0, failed: 0 };
+  const waiting = (jobs: number) => verdictOf({ ...one, queues: [{ ...queue, waiting: jobs }] }, NOW).verdict;
+  expect([1, 2].map(waiting)).toEqual([
+    '1 job waits, and no worker host of Sluice is running',
+    '2 jobs wait, and no worker host of Sluice is running',
+  ]);
+});

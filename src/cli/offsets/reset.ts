@@ -78,8 +78,10 @@ function chosen(views: readonly PartitionView[], { topic, partition }: ResetFlag
     );
   }
   const view = views.find((each) => each.partition === partition);
-  if (view === undefined)
-    throw new SluiceError('USAGE', `--partition: ${topic} has partitions 0 to ${views.length - 1}`);
+  if (view === undefined) {
+    const there = views.length === 1 ? 'partition 0 alone' : `partitions 0 to ${views.length - 1}`;
+    throw new SluiceError('USAGE', `--partition: ${topic} has ${there}`);
+  }
   return [view];
 }
 

@@ -67,14 +67,14 @@ function closedGate({ redis, topics }: Seen, now: number): string | undefined {
 function noWorkers({ roles, queues }: Seen): string | undefined {
   const waiting = queues.reduce((sum, queue) => sum + queue.waiting + queue.prioritized, 0);
   if (waiting === 0 || roles.some((each) => each.role === 'work' && !isSilent(each))) return undefined;
-  return `${counted(waiting, 'job')} wait, and no worker host of Sluice is running`;
+  return `${counted(waiting, 'job waits', 'jobs wait')}, and no worker host of Sluice is running`;
 }
 
 /** Mostly the wrong server or database: what is settled when it is enqueued counts as finished there. */
 function noSidekiq({ sidekiq }: Seen): string | undefined {
   if (sidekiq === null || sidekiq.waiting === 0 || sidekiq.processes > 0) return undefined;
   const { waiting, redis } = sidekiq;
-  return `${counted(waiting, 'Sidekiq job')} wait in Redis ${redis}, and no Sidekiq process works there: is it the server and the database that Sidekiq uses?`;
+  return `${counted(waiting, 'Sidekiq job waits', 'Sidekiq jobs wait')} in Redis ${redis}, and no Sidekiq process works there: is it the server and the database that Sidekiq uses?`;
 }
 
 /** Their jobs are run, and nobody says so: the commit stands still. */
@@ -84,7 +84,7 @@ function silentRuby({ sidekiq, acknowledged }: Seen): string | undefined {
   const [first, ...others] = sidekiq.silentProcesses;
   if (first === undefined) return undefined;
   const which = others.length > 0 ? `${first} and ${others.length} more` : first;
-  const who = `${1 + others.length} of ${sidekiq.processes} Sidekiq processes (${which})`;
+  const who = `${1 + others.length} of ${counted(sidekiq.processes, 'Sidekiq process', 'Sidekiq processes')} (${which})`;
   return `Sluice's middleware is missing in ${who}: records of ${topic} that they take are never finished`;
 }
 
