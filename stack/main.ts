@@ -1,5 +1,6 @@
 /** `npm run stack -- up|down|status|env [--dir FOLDER] [--install]`. */
 import { parseArgs } from 'node:util';
+import { maskUrl } from '../src/redis/address.ts';
 import { down, isNamed, type StackOptions, status, unsetting, up } from './stack.ts';
 
 const USAGE = 'usage: npm run stack -- up|down|status|env [--dir FOLDER] [--install]\n';
@@ -14,9 +15,10 @@ const COMMANDS: Readonly<Record<string, (options: StackOptions) => Promise<numbe
     return 0;
   },
   async status(options) {
-    const now = await status(options);
-    process.stdout.write(`${JSON.stringify(now)}\n`);
-    return now.kafka.answers && now.redis.answers ? 0 : 5;
+    const { kafka, redis } = await status(options);
+    const shown = { kafka, redis: { ...redis, ...(redis.address && { address: maskUrl(redis.address) }) } };
+    process.stdout.write(`${JSON.stringify(shown)}\n`);
+    return kafka.answers && redis.answers ? 0 : 5;
   },
   /** What does not answer is not printed: a shell would go on believing it. */
   async env(options) {
@@ -46,7 +48,7 @@ async function main(): Promise<number> {
 function silentOnes({ kafka, redis }: Awaited<ReturnType<typeof status>>): string[] {
   const all = [
     ['Kafka', kafka, 'KAFKA_BROKERS'],
-    ['Redis', redis, 'REDIS_URL'],
+    ['Redis', { ...redis, address: redis.address && maskUrl(redis.address) }, 'REDIS_URL'],
   ] as const;
   return all.flatMap(([name, { answers, address }, variable]) => {
     if (answers) return [];

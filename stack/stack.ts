@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { addressProblem } from '../src/redis/address.ts';
 import { type Containers, containersDown, containersUp, engineRuns, newContainers } from './compose.ts';
 import { withLock } from './lock.ts';
 import { isAlive, type Started, startKafka, startRedis } from './native.ts';
@@ -120,6 +121,8 @@ export function addressesOf(
   const redisPort = redis?.port ?? containers?.redisPort;
   const brokers = env.KAFKA_BROKERS || (kafkaPort && `127.0.0.1:${kafkaPort}`);
   const url = env.REDIS_URL || (redisPort && `redis://127.0.0.1:${redisPort}`);
+  const problem = url ? addressProblem('REDIS_URL', url) : undefined;
+  if (problem !== undefined) throw new Error(problem);
   return { ...(brokers && { KAFKA_BROKERS: brokers }), ...(url && { REDIS_URL: url }) };
 }
 

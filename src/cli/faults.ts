@@ -12,6 +12,7 @@ import { isViolated, reportLines } from '../faults/check/report.ts';
 import { readHistory } from '../faults/history.ts';
 import { KINDS } from '../faults/kinds/kinds.ts';
 import { runFaults } from '../faults/run.ts';
+import { addressProblem } from '../redis/address.ts';
 import { type CommonFlags, createContext } from './context.ts';
 import { EXIT } from './exit.ts';
 import { columns, printJson, printLines } from './output.ts';
@@ -66,7 +67,8 @@ function named({ brokers, redis, prefix }: FaultsFlags) {
   const names = missing.filter(([, value]) => value === undefined).map(([name]) => name);
   if (names.length > 0)
     throw usage(`${names.join(', ')}: not given; faults are done only to what the command line names`);
-  if (!/^rediss?:\/\//.test(redis ?? '')) throw usage('--redis: redis:// or rediss:// with a host is allowed');
+  const problem = addressProblem('--redis', redis ?? '');
+  if (problem !== undefined) throw usage(problem);
   if (!/^[a-z0-9][a-z0-9-]{2,39}$/.test(prefix ?? ''))
     throw usage(`--prefix: "${prefix}" is not allowed; allowed: 3 to 40 of a-z, 0-9 and -`);
   return { brokers: (brokers as string).split(','), redisUrl: redis as string, prefix: prefix as string };

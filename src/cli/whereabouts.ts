@@ -1,5 +1,5 @@
 /** The addresses of Kafka and Redis, where each is from, and how to name another. */
-import { maskUrl } from '../redis/connection.ts';
+import { maskUrl } from '../redis/address.ts';
 import type { LoadedConfig } from './config/load.ts';
 
 const STACK = 'In a clone, `npm run stack -- up` starts one, and `eval "$(npm run -s stack -- env)"` names it.';

@@ -1,8 +1,9 @@
 /** The connection of what goes straight to Redis. Errors say whether anything can have arrived. */
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { maskUrl } from '../redis/address.ts';
 import type { RedisConfig } from '../redis/config.ts';
-import { connect, disconnect, maskUrl, type Redis } from '../redis/connection.ts';
+import { connect, disconnect, type Redis } from '../redis/connection.ts';
 
 export interface RedisWay {
   readonly connection: Redis;

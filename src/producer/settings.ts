@@ -6,6 +6,7 @@
 import { SluiceError } from '../errors.ts';
 import { DIALECTS, type Dialect } from '../job/sidekiq-job.ts';
 import { type KafkaConfig, kafkaConfig } from '../kafka/config.ts';
+import { addressProblem } from '../redis/address.ts';
 import { type RedisConfig, redisConfig } from '../redis/config.ts';
 import type { LoadedSchemas } from '../schema/load.ts';
 import { suggestion } from '../suggest.ts';
@@ -102,14 +103,24 @@ function place(given: Whereabouts & { readonly topic?: string }, usualTopic: str
         ...given.kafka,
       }),
     ),
-    redis: parse('redis', () => redisConfig.parse({ ...(REDIS_URL && { url: REDIS_URL }), ...given.redis })),
+    redis: parse('redis', () => {
+      const redis = { ...(REDIS_URL && { url: REDIS_URL }), ...given.redis };
+      checkAddress(redis.url, given.redis?.url === undefined ? 'redis.url (REDIS_URL)' : 'redis.url');
+      return redisConfig.parse(redis);
+    }),
   };
+}
+
+function checkAddress(url: unknown, setting: string): void {
+  const problem = typeof url === 'string' ? addressProblem(setting, url) : undefined;
+  if (problem !== undefined) throw wrong(problem);
 }
 
 function parse<T>(name: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
+    if (error instanceof SluiceError) throw error;
     const issues = Reflect.get(Object(error), 'issues') as { path: PropertyKey[]; message: string }[] | undefined;
     throw wrong(
       (issues ?? []).map(({ path, message }) => `${[name, ...path].join('.')}: ${message}`).join('\n') || String(error),

@@ -1,5 +1,6 @@
 /** Configuration of one Redis and of the gate in front of it. */
 import { z } from 'zod';
+import { ADDRESS, unfitAddress } from './address.ts';
 
 /** `'75%'` of maxmemory, or bytes. Without a maxmemory, percents are of the machine's memory. */
 const threshold = z.union([
@@ -24,12 +25,13 @@ export const gateConfig = z.strictObject({
 });
 export type GateConfig = z.infer<typeof gateConfig>;
 
-const ADDRESS = 'an address that begins with redis:// or rediss://, such as redis://127.0.0.1:6379';
-
 export const redisConfig = z.strictObject({
   url: z
     .string()
-    .refine((url) => /^rediss?:\/\//.test(url) && URL.canParse(url), { error: ADDRESS })
+    .check(({ value, issues }) => {
+      const kind = unfitAddress(value);
+      if (kind !== undefined) issues.push({ code: 'custom', input: value, message: ADDRESS, params: { kind } });
+    })
     .default('redis://127.0.0.1:6379')
     .describe('redis:// or rediss:// with user, password and database.'),
   prefix: z

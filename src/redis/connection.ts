@@ -9,6 +9,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { messageOf, SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { maskUrl } from './address.ts';
 import type { RedisConfig } from './config.ts';
 
 export type { Redis } from 'ioredis';
@@ -79,13 +80,6 @@ function addressOf(url: string): RedisOptions {
     ...(password !== '' && { password: decodeURIComponent(password) }),
     ...(protocol === 'rediss:' && { tls: { servername: hostname } }),
   };
-}
-
-/** The address without its password. */
-export function maskUrl(url: string): string {
-  const parsed = new URL(url);
-  if (parsed.password !== '') parsed.password = '***';
-  return parsed.href;
 }
 
 /** Closes without waiting for a Redis that does not answer. */

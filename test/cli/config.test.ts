@@ -132,11 +132,11 @@ test.each([
   ['{ collector: { url: "ftp://x" } }', 'allowed: an http or https address'],
   [
     '{ redis: { main: { url: "localhost:6379" } } }',
-    'redis.main.url (sluice.config.mjs:1): a string is not allowed; allowed: an address that begins with redis:// or',
+    'redis.main.url (sluice.config.mjs:1): a string without "://" is not allowed; allowed: an address that begins with',
   ],
   [
     '{ redis: { main: { url: "redis://:hunter2@h:port" } } }',
-    'a string is not allowed; allowed: an address that begins',
+    'a string whose host or port cannot be read is not allowed; allowed: an address that begins',
   ],
   [
     '{ redis: { main: { gate: { closeAt: "75" } } } }',

@@ -83,7 +83,10 @@ describe('settings', () => {
     [{ via: 'rabbit' }, 'createProducer: via: "rabbit" is not allowed; allowed: "kafka", "redis"'],
     [{ topic: 'a topic' }, 'createProducer: topic: "a topic" is no topic name'],
     [{ kafka: { brokers: [] } }, 'createProducer: kafka.brokers: '],
-    [{ redis: { url: 'http://x' } }, 'createProducer: redis.url: '],
+    [
+      { redis: { url: 'http://x' } },
+      'createProducer: redis.url: a string that begins otherwise is not allowed; allowed: ',
+    ],
   ])('%j are refused', (settings, words) => {
     expect(() => producer(settings as ProducerSettings)).toThrow(words);
   });
@@ -93,7 +96,9 @@ describe('settings', () => {
     expect(() => createProducer({ proto: [PROTO] })).toThrow('via: "pigeon" is not allowed');
     vi.stubEnv('SLUICE_VIA', 'redis');
     vi.stubEnv('REDIS_URL', 'localhost');
-    expect(() => createProducer({ proto: [PROTO] })).toThrow('redis.url: ');
+    expect(() => createProducer({ proto: [PROTO] })).toThrow(
+      'redis.url (REDIS_URL): a string without "://" is not allowed; allowed: an address',
+    );
     expect(() => createProducer({ proto: [PROTO], via: 'kafka', redis: { url: NOWHERE } })).not.toThrow();
   });
 });

@@ -136,6 +136,19 @@ test('servers that the environment names are used as they are', async () => {
   expect(readState(dir)).toEqual({});
 });
 
+test('says what is wrong with an address, and shows no password', async () => {
+  const wrong = await stack(['status'], { REDIS_URL: 'user:hunter2@h:6379' });
+  expect(wrong).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^stack: REDIS_URL: a string without ":\/\/" is not allowed; allowed: an address/),
+  });
+  const away = { KAFKA_BROKERS: '127.0.0.1:1', REDIS_URL: 'redis://:hunter2@127.0.0.1:2' };
+  const told = await Promise.all([stack(['env'], away), stack(['status'], away)]);
+  expect(told[0].stderr).toContain('Redis at redis://:***@127.0.0.1:2 does not answer');
+  expect(told[1].stdout).toContain('redis://:***@127.0.0.1:2');
+  expect(JSON.stringify([wrong, told])).not.toContain('hunter2');
+});
+
 test('addresses that a shell has kept from a stack that is down are not believed', async () => {
   const kept = { KAFKA_BROKERS: '127.0.0.1:1', REDIS_URL: 'redis://127.0.0.1:2' };
   const env = await stack(['env'], kept);

@@ -16,7 +16,7 @@ export function inWords(issue: z.core.$ZodIssue, context: Context): string[] {
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, context));
   if (issue.code === 'invalid_key') return [badName(path, context)];
   if (issue.code === 'invalid_union' && issue.errors.length > 0) return [...inUnion(issue, path, context)];
-  return [wrongValue(path, context, issue.code === 'custom' ? issue.message : undefined)];
+  return [wrongValue(path, context, issue.code === 'custom' ? issue : undefined)];
 }
 
 /** A union of objects: the problems of the alternative that got furthest; else the value as a whole is wrong. */
@@ -40,13 +40,14 @@ function badName(path: Path, { from }: Context): string {
   return `${written(path)}${from(path)}: ${JSON.stringify(path.at(-1))} is no name that can be used. ${rule}`;
 }
 
-function wrongValue(path: Path, { tree, from }: Context, rule: string | undefined): string {
+/** `rule`: a check of the schema's own, which says what is allowed, and of what kind the value is where it knows better. */
+function wrongValue(path: Path, { tree, from }: Context, rule: z.core.$ZodIssueCustom | undefined): string {
   const value = valueAt(tree, path);
-  const said = rule ?? allowed(shapesAt(path));
+  const said = rule?.message ?? allowed(shapesAt(path));
   const about = descriptionAt(path);
   if (value === undefined)
     return `${written(path)}${from(path)}: missing; allowed: ${said}${about ? ` (${about})` : ''}`;
-  return `${written(path)}${from(path)}: ${shown(value, path)} is not allowed; allowed: ${said}${about ? ` (${about})` : ''}`;
+  return `${written(path)}${from(path)}: ${rule?.params?.kind ?? shown(value, path)} is not allowed; allowed: ${said}${about ? ` (${about})` : ''}`;
 }
 
 /** The kind of a value, and the value itself where it is short and no secret can be in it. */
