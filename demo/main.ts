@@ -15,6 +15,10 @@ const LOOK_MS = 250;
 const NO_PROGRESS_MS = 60_000;
 
 async function main(options: DemoOptions): Promise<number> {
+  if (options.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
   const beganAt = Date.now();
   const stations = await openStations(options.dump);
   const interrupt = interruptOf(stations);

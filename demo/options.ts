@@ -11,6 +11,7 @@ export interface DemoOptions {
   readonly input: string | undefined;
   readonly dump: string | undefined;
   readonly json: boolean;
+  readonly help: boolean;
 }
 
 export const USAGE = `usage: npm run demo -- [--messages N] [--rate R] [--exit] [--seed S] [--input FILE] [--dump FILE] [--json]
@@ -39,6 +40,7 @@ export function readOptions(args: readonly string[]): DemoOptions {
       input: { type: 'string' },
       dump: { type: 'string' },
       json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   });
   const given = whole('--messages', values.messages);
@@ -51,6 +53,7 @@ export function readOptions(args: readonly string[]): DemoOptions {
     input: values.input,
     dump: values.dump,
     json: values.json,
+    help: values.help,
   };
 }
 

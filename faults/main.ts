@@ -15,6 +15,10 @@ import { type FaultsOptions, readOptions, USAGE } from './options.ts';
 import { writeTable } from './table.ts';
 
 async function main(options: FaultsOptions): Promise<number> {
+  if (options.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
   if (options.list) {
     for (const { name, does } of KINDS) process.stdout.write(`${name.padEnd(24)}${does}\n`);
     return 0;

@@ -13,6 +13,7 @@ export interface FaultsOptions {
   readonly rate: number;
   readonly json: boolean;
   readonly list: boolean;
+  readonly help: boolean;
   /** A history to be checked, in place of a run. */
   readonly check: string | undefined;
   /** A Markdown file whose table of recovery times is written. */
@@ -32,6 +33,7 @@ export function readOptions(args: readonly string[]): FaultsOptions {
       rate: { type: 'string', default: '200' },
       json: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
       check: { type: 'string' },
       report: { type: 'string' },
       dir: { type: 'string' },

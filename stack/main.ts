@@ -1,9 +1,18 @@
-/** `npm run stack -- up|down|status|env [--dir FOLDER] [--install]`. */
+/** `npm run stack -- up|down|status|env [--dir FOLDER] [--install]`; `--help` says so. */
 import { parseArgs } from 'node:util';
 import { maskUrl } from '../src/redis/address.ts';
 import { down, isNamed, type StackOptions, status, unsetting, up } from './stack.ts';
 
-const USAGE = 'usage: npm run stack -- up|down|status|env [--dir FOLDER] [--install]\n';
+const USAGE = `usage: npm run stack -- up|down|status|env [--dir FOLDER] [--install]
+
+  up       start a Kafka and a Redis, or find those that run; print their addresses for a shell's eval
+  env      print the addresses of those that answer
+  status   say as JSON which of them answer
+  down     end what was started, and remove its data
+
+  --dir FOLDER   where they are kept (default: SLUICE_STACK_DIR, or .stack)
+  --install      install what is missing, by apt or brew
+`;
 
 const COMMANDS: Readonly<Record<string, (options: StackOptions) => Promise<number>>> = {
   async up(options) {
@@ -37,8 +46,16 @@ const COMMANDS: Readonly<Record<string, (options: StackOptions) => Promise<numbe
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { dir: { type: 'string' }, install: { type: 'boolean', default: false } },
+    options: {
+      dir: { type: 'string' },
+      install: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
   const [name = '', ...rest] = positionals;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined || rest.length > 0) return usage();

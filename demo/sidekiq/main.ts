@@ -167,8 +167,16 @@ function textOf(error: unknown): string {
 
 function optionsOrExit(): { messages: number; isJson: boolean } {
   try {
-    const options = { messages: { type: 'string' }, json: { type: 'boolean', default: false } } as const;
-    const { messages = String(DEFAULT_MESSAGES), json } = parseArgs({ options }).values;
+    const options = {
+      messages: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h' },
+    } as const;
+    const { messages = String(DEFAULT_MESSAGES), json, help } = parseArgs({ options }).values;
+    if (help) {
+      process.stdout.write(USAGE);
+      process.exit(0);
+    }
     if (!/^\d{1,9}$/.test(messages))
       throw new Error(`--messages: "${messages}" is not allowed; allowed: a whole number`);
     return { messages: Number(messages), isJson: json };
