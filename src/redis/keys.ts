@@ -59,6 +59,14 @@ export function lossesKey(group: string): string {
   return `${ROOT}:losses:${group}`;
 }
 
+/**
+ * There as long as this history of Redis knows the taking: jobs that were taken without a lock are still its own. `token`: of the
+ * taking; none: what the keys of all begin with.
+ */
+export function takingKey(token = ''): string {
+  return `${ROOT}:taking:${token}`;
+}
+
 /** Note that a host has begun the last run of a job; `queuePrefix` is `bull:mail:`. */
 export function lastRunKey(queuePrefix: string, id: string): string {
   return `${ROOT}:last-run:${queuePrefix}${id}`;

@@ -122,6 +122,24 @@ describe.each([
     await queue.close();
   });
 
+  it('judges each job of a call by its own ledger', async () => {
+    const other = (await sink.claim({ ...LEDGER, partition: 1 }, 0)) as Claim;
+    await sink.reconcile(other, []);
+    for (const offset of [0, 1]) {
+      await sink.enqueue(other, offset - 1, { jobs: [{ offset, job: JOB }], last: offset });
+      await sink.enqueue(claim, offset - 1, { jobs: [{ offset, job: JOB }], last: offset });
+    }
+    const source = createBullSource({
+      connection: redis,
+      queue: 'mail',
+      keyPrefix: 'bull:mail:',
+      lockMs: 8_000,
+      isStock,
+    });
+    const { jobs, refused } = await source.take(25, 'token');
+    expect([jobs.map(({ id }) => id), refused]).toEqual([['k~t~0~1~0', 'k~t~0~1~1'], 2]);
+  });
+
   it('heeds each of two consumer groups that know the job, and settles for the one that waits for it', async () => {
     const later = (await sink.claim({ ...LEDGER, group: 'other' }, 0)) as Claim;
     await sink.reconcile(later, []);

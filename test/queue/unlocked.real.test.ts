@@ -121,9 +121,34 @@ describe('is not locked any more', () => {
   });
 });
 
-it('is locked by its holder as often as it asks', async () => {
+it('is locked by its holder as often as it asks, for as long each time', async () => {
   const take = await takeLater(1);
-  expect([await source().lock(unlocked(take)), await source().lock(unlocked(take))]).toEqual([[true], [true]]);
+  expect(await source().lock(unlocked(take))).toEqual([true]);
+  await redis.pexpire(`${PREFIX}${idOf(0)}:lock`, 1_000);
+  expect(await source().lock(unlocked(take))).toEqual([true]);
+  expect(await redis.pttl(`${PREFIX}${idOf(0)}:lock`)).toBeGreaterThan(LOCK_MS / 2);
+});
+
+it("is another's when it was made again after a loss of Redis, whoever has taken it since", async () => {
+  for (const isLater of [true, false]) {
+    await redis.flushall();
+    const before = await takeLater(1);
+    await redis.flushall();
+    await add(idOf(0));
+    const again = await source().take(1, 'b', isLater);
+    expect(await source().lock(unlocked(before))).toEqual([false]);
+    expect(await source().lock(again.jobs.map(({ id }) => ({ id, token: 'b', processedOn: again.nowMs })))).toEqual([
+      true,
+    ]);
+  }
+});
+
+it('tells since when it ran if it is kept', async () => {
+  await add('k~mine');
+  await source().take(1, 'a', true);
+  expect(await source().complete([{ id: 'k~mine', token: 'a', returnValue: 'null', keep: '-1' }])).toEqual([0]);
+  const [ats, processedOn, finishedOn] = await redis.hmget(`${PREFIX}k~mine`, 'ats', 'processedOn', 'finishedOn');
+  expect([ats, Number(processedOn)]).toEqual(['1', Number(finishedOn)]);
 });
 
 it("is found by a stock Worker's second stalled check, and counted, when its host died", async () => {

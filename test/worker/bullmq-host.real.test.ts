@@ -178,6 +178,51 @@ describe.each([
     await Promise.all(ids.filter((id) => id !== ids[3]).map(gone));
   });
 
+  it(`begins jobs ${areLater ? 'without' : 'with'} a lock, and has them locked when they last`, async () => {
+    const end = Promise.withResolvers<void>();
+    const locked = Promise.withResolvers<number>();
+    const lock = () => redis.exists(`bull:${QUEUE}:${id}:lock`);
+    let id = '';
+    await queue.pause();
+    await under.start({
+      run: async () => {
+        locked.resolve(lock());
+        await end.promise;
+      },
+    });
+    id = await under.add(TYPE, {});
+    await queue.resume();
+    expect(await locked.promise).toBe(areLater ? 0 : 1);
+    await vi.waitFor(async () => expect(await lock()).toBe(1), SOON);
+    end.resolve();
+    await gone(id);
+    expect(await lock()).toBe(0);
+  });
+
+  it('writes nothing of a run whose job was made again and runs anew', async () => {
+    const ends = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let runs = 0;
+    const told = vi.fn();
+    warn = (_fields, text) => told(text);
+    await under.start({
+      run: async () => {
+        runs += 1;
+        await ends[runs - 1]?.promise;
+      },
+    });
+    const id = await under.add(TYPE, {}, { jobId: 'k~t~0~1~0', attempts: 1 });
+    await vi.waitFor(() => expect(runs).toBe(1), SOON);
+    await redis.flushall();
+    await under.add(TYPE, {}, { jobId: id, attempts: 1 });
+    await vi.waitFor(() => expect(runs).toBe(2), SOON);
+    await vi.waitFor(() => expect(told).toHaveBeenCalledWith('the outcome of a job is not written'), SOON);
+    expect((await under.see(id))?.state).toBe('active');
+    ends[1]?.resolve();
+    await gone(id);
+    expect([runs, await queue.getFailedCount()]).toEqual([2, 0]);
+    ends[0]?.resolve();
+  });
+
   it('ends the run of a job that was made again and came to the same host, and keeps up the lock of the second', async () => {
     const signals: AbortSignal[] = [];
     const ends = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -187,7 +232,7 @@ describe.each([
         await ends[signals.length - 1]?.promise;
       },
     });
-    const id = await under.add(TYPE, {}, { jobId: 'made-again' });
+    const id = await under.add(TYPE, {}, { jobId: 'k~t~0~1~0' });
     await vi.waitFor(() => expect(signals).toHaveLength(1), SOON);
     await redis.flushall();
     await under.add(TYPE, {}, { jobId: id });
@@ -498,6 +543,7 @@ describe.each([
       expect(reason).toMatch(/^the job's data is not JSON: /);
     }, SOON);
     expect(await queue.getFailedCount()).toBe(1);
+    expect(await redis.hget(`bull:${QUEUE}:${id}`, 'stc')).toBe(null);
   });
 
   it("honours a backoff that is a job's own", async () => {

@@ -33,7 +33,7 @@ describe('locks', () => {
     locks.keep(first);
     locks.keep(second);
     locks.leave(first);
-    locks.keepOn(first);
+    locks.keepOn([first]);
     expect(renewed()).toEqual(['first', 'second']);
     expect(lastUntracked()).toBeLessThan(lastTracked());
     locks.leave(second);
@@ -43,7 +43,7 @@ describe('locks', () => {
   it('are kept on for a run that is over while its completion is refused', () => {
     locks.keep(first);
     locks.leave(first);
-    locks.keepOn(first);
+    locks.keepOn([first]);
     expect(renewed()).toEqual(['first', 'first']);
     expect(lastUntracked()).toBeLessThan(lastTracked());
     locks.leave(first);
@@ -111,6 +111,41 @@ describe('a job that was taken without a lock', () => {
     expect([emit.mock.calls, renewed()]).toEqual([[], ['c']]);
   });
 
+  it('is not locked for a run that another run of the job has followed, or that is over', async () => {
+    const [first, over] = [run('a', false, 'one'), run('c', false, 'two')];
+    locks.keep(first);
+    locks.keep(run('b', false, 'one'));
+    locks.keep(over);
+    locks.leave(over);
+    expect([await locks.own(first), await locks.own(over), asked()]).toEqual([false, false, []]);
+  });
+
+  it('is locked at once when it is over and its completion is refused', async () => {
+    const held = run('a', false);
+    locks.keep(held);
+    locks.leave(held);
+    locks.keepOn([held]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect([asked(), renewed()]).toEqual([[['a']], ['a']]);
+  });
+
+  it('is not asked for again when it ended while Redis did not answer', async () => {
+    lock.mockImplementationOnce(async ([held]: readonly HeldJob[]) => {
+      locks.leave(held as HeldJob);
+      throw new Error('away');
+    });
+    locks.keep(run('a', false));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(asked()).toEqual([['a']]);
+  });
+
+  it('is not looked for any more by a host that has stopped', async () => {
+    locks.keep(run('a', false));
+    locks.stop();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(asked()).toEqual([]);
+  });
+
   it('is asked for again when Redis did not answer', async () => {
     lock.mockRejectedValueOnce(new Error('away'));
     locks.keep(run('a', false));
@@ -128,12 +163,23 @@ describe('whether jobs may be taken without a lock', () => {
     expect(locks.areLater).toBe(true);
   });
 
+  async function block(ms: number) {
+    const now = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + ms);
+    await vi.advanceTimersByTimeAsync(500);
+    return clock;
+  }
+
+  it('is still so when the event loop was busy for a while', async () => {
+    await vi.advanceTimersByTimeAsync(2_000);
+    const clock = await block(900);
+    expect(locks.areLater).toBe(true);
+    clock.mockRestore();
+  });
+
   it('is no longer so for ten minutes once the event loop was blocked', async () => {
     await vi.advanceTimersByTimeAsync(2_000);
-    const blockedMs = 1_400;
-    const now = performance.now.bind(performance);
-    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + blockedMs);
-    await vi.advanceTimersByTimeAsync(500);
+    const clock = await block(1_400);
     expect(locks.areLater).toBe(false);
     await vi.advanceTimersByTimeAsync(599_000);
     expect(locks.areLater).toBe(false);

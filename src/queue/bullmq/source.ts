@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { isSluiceError } from '../../errors.ts';
 import { type Redis, redisError } from '../../redis/connection.ts';
-import { sourcesKey } from '../../redis/keys.ts';
+import { sourcesKey, takingKey } from '../../redis/keys.ts';
 import { lua, runScript, script } from '../../redis/script.ts';
 import { asFunction, digestOf, stockText } from './stock-scripts.ts';
 
@@ -75,7 +75,7 @@ export interface BullSource {
    * never taken before are not. A lock is the dearest of what taking writes, and most jobs are through before anybody asks for it.
    */
   take(most: number, token: string, locksLater?: boolean): Promise<Take>;
-  /** Whether each is locked now; not where others have moved it, or it has ended. */
+  /** Whether each is locked now; not where others have moved it, it has ended, or it was made again after a loss of Redis. */
   lock(jobs: readonly Unlocked[]): Promise<readonly boolean[]>;
   /** For each job 0, BullMQ's negative code, or the text of an error. */
   complete(jobs: readonly Completion[]): Promise<readonly (number | string)[]>;
@@ -118,14 +118,14 @@ export function createBullSource(options: BullSourceOptions): BullSource {
 
     async take(most, token, locksLater = false) {
       const args = [...common, token, lockMs, most, REFUSED_WAIT_MS, stock, locksLater ? 1 : 0, SEPARATOR];
-      const reply = (await runScript(connection, TAKE, wait, args)) as TakeReply;
+      const reply = (await runScript(connection, TAKE, [...wait, takingKey(token)], args)) as TakeReply;
       const [nowMs, limitedMs, nextDueMs, refused] = reply;
       return { jobs: takenIn(reply, locksLater), chars: charsIn(reply), nowMs, limitedMs, nextDueMs, refused };
     },
 
     async lock(jobs) {
       const each = jobs.flatMap(({ id, token, processedOn }) => [id, token, processedOn]);
-      const reply = (await runScript(connection, LOCK, active, [keyPrefix, lockMs, ...each])) as number[];
+      const reply = (await runScript(connection, LOCK, active, [keyPrefix, lockMs, takingKey(), ...each])) as number[];
       return reply.map((isLocked) => isLocked === 1);
     },
 

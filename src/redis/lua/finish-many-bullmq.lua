@@ -78,11 +78,12 @@ end
 
 -- `i`: its place among the jobs of the call. `holder`: whose token the lock holds.
 local function complete(i, id, token, value, keep, holder)
-  local job = jobs[i]
+  local job, is_unmarked = jobs[i], false
   if is_original or not is_simple(i, keep) then
     local known = call('HMGET', job, 'ats', 'parentKey', 'deid')
     if is_for_original(id, job, keep, known) then return finish_by_original(id, token, value, keep) end
     if not known[1] and call('EXISTS', job) == 0 then return MISSING_KEY end
+    is_unmarked = not known[1]
   end
   if holder and holder ~= token then return NOT_OWNED end
   local was_active = call('LREM', active, '-1', id) > 0
@@ -93,6 +94,8 @@ local function complete(i, id, token, value, keep, holder)
     keys_to_delete[#keys_to_delete + 1] = job
     keys_to_delete[#keys_to_delete + 1] = job .. ':logs'
   else
+    -- Taken without a lock, moments ago.
+    if is_unmarked then call('HSET', job, 'processedOn', now, 'ats', '1') end
     call('HINCRBY', job, 'atm', 1)
     call('ZADD', completed, now, id)
     call('HSET', job, 'returnvalue', value, 'finishedOn', now)

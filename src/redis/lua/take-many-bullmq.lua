@@ -4,7 +4,7 @@
 -- A queue with a rate limit or a concurrency of its own has its jobs taken by the original, one by one, and so has every
 -- queue where another BullMQ than the compared one is installed.
 --
--- KEYS: wait. ARGV: key prefix `bull:mail:`, queue, key of the sources, token of the locks, their time in ms, most jobs,
+-- KEYS: wait, note of this taking. ARGV: key prefix `bull:mail:`, queue, key of the sources, token of the locks, their time in ms, most jobs,
 -- wait of a refused host in ms, 1 where the original is to be used, 1 where locks are written later, what to put between texts.
 -- Returns {now in ms, limited for ms, when the next delayed job is due in ms or 0, refused, the jobs as one text, then hashes as
 -- lists, their job's id last}. In the text, a job is id, name, data, opts and timestamp; where all are empty, the next list is
@@ -17,6 +17,8 @@
 
 local KEYS_TO_TAKE = { 'wait', 'active', 'prioritized', 'events', 'stalled', 'limiter', 'delayed', 'paused', 'meta', 'pc', 'marker' }
 local PROMOTED_AT_ONCE = 1000
+-- A job that was taken without a lock is locked within a second, or when it fails before.
+local NOTED_FOR_MS = '15000'
 
 local call = redis.call
 local prefix, queue, sources, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -28,6 +30,7 @@ local now = now_ms()
 local locked_until = string.format('%d', now + lock_ms)
 local reply, texts = { tonumber(now), 0, 0, 0, '' }, {}
 local refused = 0
+local is_any_unlocked = false
 
 local function tell(id, name, data, opts, timestamp)
   local at = #texts
@@ -144,7 +147,7 @@ local function begin(id)
   local added = redis.pcall('HMGET', job, 'delay', 'priority', 'ats', 'stc', 'name', 'data', 'opts', 'timestamp')
   local is_as_added = not added.err and is_fresh(id, job, added)
   local is_locked = not (is_as_added and locks_later and is_from_kafka(id))
-  if is_locked then call('SET', job .. ':lock', token, 'PXAT', locked_until) end
+  if is_locked then call('SET', job .. ':lock', token, 'PXAT', locked_until) else is_any_unlocked = true end
   if added.err then return end
   if is_as_added then
     if is_locked then call('HSET', job, 'processedOn', now, 'ats', '1') end
@@ -165,6 +168,7 @@ local function take(is_paused)
   local taken = pop_ids()
   for _, id in ipairs(taken) do begin(id) end
   if #taken > 0 then call('ZADD', prefix .. 'marker', 0, '0') end
+  if is_any_unlocked then call('SET', KEYS[2], '1', 'PX', NOTED_FOR_MS) end
   if #taken < most then
     local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
     if first[2] then reply[3] = tonumber(first[2]) / 0x1000 end

@@ -282,7 +282,7 @@ export class LaneWorker extends Worker {
 
   async #completeAgain(refused: readonly Ended[]): Promise<void> {
     this.#places += refused.length;
-    for (const { held } of refused) this.#locks.keepOn(held);
+    this.#locks.keepOn(refused.map(({ held }) => held));
     await this.delay(COMPLETE_AGAIN_MS);
     for (const { held } of refused) this.#locks.leave(held);
     this.#places -= refused.length;

@@ -61,9 +61,12 @@ export class KeptLocks {
     else this.#young.set(id, held);
   }
 
-  /** As `keep`, unless a later run has the job. */
-  keepOn(held: HeldJob): void {
-    if (!this.#tokenOf.has(held.id)) this.keep(held);
+  /** Of runs that are over and not written yet: as `keep`, unless a later run has the job; and locked at once. */
+  keepOn(over: readonly HeldJob[]): void {
+    const kept = over.filter(({ id }) => !this.#tokenOf.has(id));
+    for (const held of kept) this.keep(held);
+    const unlocked = kept.filter(({ isLocked }) => !isLocked);
+    if (unlocked.length > 0) void this.#lockLate(unlocked);
   }
 
   leave({ id, token }: HeldJob): void {
@@ -74,7 +77,7 @@ export class KeptLocks {
 
   /** Whether the job's lock is this host's, which is seen to where it was taken without one. */
   async own(held: HeldJob): Promise<boolean> {
-    if (!held.isLocked) await this.#lock([held]);
+    if (!held.isLocked && this.#isKept(held)) await this.#lock([held]);
     return held.isLocked;
   }
 
