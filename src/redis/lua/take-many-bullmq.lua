@@ -4,13 +4,16 @@
 -- A queue with a rate limit or a concurrency of its own has its jobs taken by the original, one by one, and so has every
 -- queue where another BullMQ than the compared one is installed.
 --
--- KEYS: wait, note of this taking. ARGV: key prefix `bull:mail:`, queue, key of the sources, token of the locks, their time in ms, most jobs,
--- wait of a refused host in ms, 1 where the original is to be used, 1 where locks are written later, what to put between texts.
+-- KEYS: wait, note of this taking. ARGV: key prefix `bull:mail:`, queue, key of the sources, token of the locks, their time in
+-- ms, most jobs, wait of a refused host in ms, 1 where the original is to be used, 1 where locks are written later, what to
+-- put between texts.
 -- Returns {now in ms, limited for ms, when the next delayed job is due in ms or 0, refused, the jobs as one text, then hashes as
 -- lists, their job's id last}. In the text, a job is id, name, data, opts and timestamp; where all are empty, the next list is
--- the job. A job is in the text when it is as it was added, without delay and priority: one text
--- is read several times as fast as five a job. Of these, those from Kafka have nothing written to them where locks are written later: most end first, and leave nothing
--- behind. The stalled check finds such a job like any other without a lock, in the second look after it was taken.
+-- the job. A job is in the text when it is as it was added, without delay and priority: one text is read several times as fast
+-- as five a job.
+--
+-- Of the jobs in the text, those from Kafka have nothing written to them where locks are written later: most end first, and leave
+-- nothing behind. The stalled check finds such a job like any other without a lock, in the second look after it was taken.
 --
 -- Hard rules: an id is in `active` before anything can fail that concerns one job only; what fails then is found by the
 -- stalled check. A refused job is counted nowhere, and makes room for the next; after so many the host waits.
