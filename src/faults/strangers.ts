@@ -2,7 +2,7 @@
 import type { Admin } from 'kafkajs';
 import { SluiceError } from '../errors.ts';
 import type { Redis } from '../redis/connection.ts';
-import { sourcesKey } from '../redis/keys.ts';
+import { sourcesKey, takingsKey } from '../redis/keys.ts';
 
 /** What a Redis of somebody else holds. Throws UNFIT when the key, which is to be the kit's, is there already. */
 export async function usedBytes(redis: Redis, key: string): Promise<number> {
@@ -24,7 +24,8 @@ export async function cleanUp({ topic, groupId, kafkaWatch, redisWatch }: Made, 
   await admin.deleteTopics({ topics: (await admin.listTopics()).filter(isOwn) });
   const { redis } = redisWatch;
   const sources = `${sourcesKey()}:k~${topic}`;
-  for (const match of [`${prefix}:*`, `sluice:*:${groupId}*`, `sluice:*:${topic}.*`, `${sources}~*`, `${sources}.*`]) {
+  const ofQueues = [`${prefix}:*`, `${takingsKey(`${prefix}:`)}:*`];
+  for (const match of [...ofQueues, `sluice:*:${groupId}*`, `sluice:*:${topic}.*`, `${sources}~*`, `${sources}.*`]) {
     for await (const keys of redis.scanStream({ match, count: 1_000 }) as AsyncIterable<string[]>)
       if (keys.length > 0) await redis.unlink(...keys);
   }

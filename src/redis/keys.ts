@@ -60,11 +60,11 @@ export function lossesKey(group: string): string {
 }
 
 /**
- * There as long as this history of Redis knows the taking: jobs that were taken without a lock are still its own. `token`: of the
- * taking; none: what the keys of all begin with.
+ * The tokens with which jobs of a queue were taken lately without a lock, scored by when, in milliseconds: those that this history
+ * of Redis knows. `queuePrefix` is `bull:mail:`.
  */
-export function takingKey(token = ''): string {
-  return `${ROOT}:taking:${token}`;
+export function takingsKey(queuePrefix: string): string {
+  return `${ROOT}:takings:${queuePrefix.slice(0, -1)}`;
 }
 
 /** Note that a host has begun the last run of a job; `queuePrefix` is `bull:mail:`. */

@@ -55,18 +55,15 @@ export function createObserver(config: Config): Observer {
     const unreachable: string[] = [];
     const group = config.kafka.groupId;
     const main = servers.find(({ name }) => name === DEFAULT_REDIS) as Server;
-    const kafka = `Kafka at ${config.kafka.brokers.join(', ')}`;
-    const askKafka = <T>(question: () => Promise<T>) => answer(kafka, question, unreachable);
     const askMain = <T>(question: () => Promise<T>) =>
       answer(main.title, question, unreachable, () => lastError(main.redis));
-    const [topics, cluster, roles, losses] = await Promise.all([
-      askKafka(() => topicStatus({ admin, reader }, group, Object.keys(config.topics), countLetters, now)),
-      askKafka(() => admin.clusterId()),
+    const [kafka, roles, losses] = await Promise.all([
+      answer(`Kafka at ${config.kafka.brokers.join(', ')}`, () => lookAtKafka(now), unreachable),
       askMain(() => readBeacons(main.redis, group)),
       askMain(() => readLosses(main.redis, group, LOSSES_SHOWN)),
     ]);
     const speaking = (roles ?? []).filter((role) => !isSilent(role));
-    const ledgers = cluster === undefined ? [] : ledgersOf(config, cluster, topics ?? []);
+    const ledgers = kafka === undefined ? [] : ledgersOf(config, kafka.cluster, kafka.topics);
     const seen = await Promise.all(servers.map((server) => lookAt(server, speaking, ledgers, unreachable)));
     const ruby = servers.find(({ name }) => name === config.sidekiq.redis) as Server;
     const sidekiq = await answer(
@@ -80,7 +77,7 @@ export function createObserver(config: Config): Observer {
     const expiring = partitions.filter(({ isRetentionShort }) => isRetentionShort);
     const all = {
       unreachable: [...new Set(unreachable)],
-      topics: topics ?? [],
+      topics: kafka?.topics ?? [],
       redis: seen.flatMap((each) => each?.status ?? []),
       queues: seen.flatMap((each) => each?.queues ?? []),
       sidekiq: sidekiq?.found ?? null,
@@ -91,6 +88,12 @@ export function createObserver(config: Config): Observer {
       expiring,
     };
     return { version: SHAPE_VERSION, at: new Date(now).toISOString(), ...verdictOf(all, now), ...all };
+  }
+
+  async function lookAtKafka(now: number): Promise<{ topics: TopicStatus[]; cluster: string }> {
+    const topics = Object.keys(config.topics);
+    const seen = await topicStatus({ admin, reader }, config.kafka.groupId, topics, countLetters, now);
+    return { topics: seen, cluster: await admin.clusterId() };
   }
 
   async function lookAt(

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { isSluiceError } from '../../errors.ts';
 import { type Redis, redisError } from '../../redis/connection.ts';
-import { sourcesKey, takingKey } from '../../redis/keys.ts';
+import { sourcesKey, takingsKey } from '../../redis/keys.ts';
 import { lua, runScript, script } from '../../redis/script.ts';
 import { asFunction, digestOf, stockText } from './stock-scripts.ts';
 
@@ -108,6 +108,7 @@ type TakeReply = [number, number, number, number, string, ...string[][]];
 export function createBullSource(options: BullSourceOptions): BullSource {
   const { connection, queue, keyPrefix, lockMs, metricsPoints = '', isStock } = options;
   const [wait, active] = [[`${keyPrefix}wait`], [`${keyPrefix}active`]];
+  const takings = takingsKey(keyPrefix);
   const common = [keyPrefix, queue, sourcesKey()];
   const stock = isStock ? 1 : 0;
 
@@ -118,14 +119,14 @@ export function createBullSource(options: BullSourceOptions): BullSource {
 
     async take(most, token, locksLater = false) {
       const args = [...common, token, lockMs, most, REFUSED_WAIT_MS, stock, locksLater ? 1 : 0, SEPARATOR];
-      const reply = (await runScript(connection, TAKE, [...wait, takingKey(token)], args)) as TakeReply;
+      const reply = (await runScript(connection, TAKE, [...wait, takings], args)) as TakeReply;
       const [nowMs, limitedMs, nextDueMs, refused] = reply;
       return { jobs: takenIn(reply, locksLater), chars: charsIn(reply), nowMs, limitedMs, nextDueMs, refused };
     },
 
     async lock(jobs) {
       const each = jobs.flatMap(({ id, token, processedOn }) => [id, token, processedOn]);
-      const reply = (await runScript(connection, LOCK, active, [keyPrefix, lockMs, takingKey(), ...each])) as number[];
+      const reply = (await runScript(connection, LOCK, [...active, takings], [keyPrefix, lockMs, ...each])) as number[];
       return reply.map((isLocked) => isLocked === 1);
     },
 

@@ -1,17 +1,17 @@
 -- Locks jobs that were taken without a lock (take-many-bullmq.lua), and writes what was not written then: since when they run,
 -- and that it is their first run. A job that is not this host's any more is left as it is: others have moved it (which
--- leaves a count in it), hold its lock, or it ended; or it was made again after a loss of Redis, which the note of its taking
--- did not outlast.
+-- leaves a count in it), hold its lock, or it ended; or it was made again after a loss of Redis, which took the note of its
+-- taking along.
 --
--- KEYS: active. ARGV: key prefix `bull:mail:`, time of the locks in ms, what the notes of takings begin with, then for each job
--- {id, token, when it was taken in ms}.
+-- KEYS: active, takings. ARGV: key prefix `bull:mail:`, time of the locks in ms, then for each job {id, token, when it was taken
+-- in ms}.
 -- Returns for each job 1, or 0 where it is not this host's. An error of one job's keys reads as 0.
 
-local FIRST_JOB, JOB_FIELDS = 4, 3
+local FIRST_JOB, JOB_FIELDS = 3, 3
 -- Fewer are looked for in `active` one by one.
 local MANY = 8
 local call = redis.call
-local active, prefix, lock_ms, notes = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local active, takings, prefix, lock_ms = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 
 local all_active
 if #ARGV >= FIRST_JOB + MANY * JOB_FIELDS then
@@ -31,7 +31,7 @@ end
 
 local is_noted = {}
 local function is_of_this_history(token)
-  if is_noted[token] == nil then is_noted[token] = call('EXISTS', notes .. token) == 1 end
+  if is_noted[token] == nil then is_noted[token] = call('ZSCORE', takings, token) ~= false end
   return is_noted[token]
 end
 

@@ -4,7 +4,7 @@
 -- A queue with a rate limit or a concurrency of its own has its jobs taken by the original, one by one, and so has every
 -- queue where another BullMQ than the compared one is installed.
 --
--- KEYS: wait, note of this taking. ARGV: key prefix `bull:mail:`, queue, key of the sources, token of the locks, their time in
+-- KEYS: wait, takings. ARGV: key prefix `bull:mail:`, queue, key of the sources, token of the locks, their time in
 -- ms, most jobs, wait of a refused host in ms, 1 where the original is to be used, 1 where locks are written later, what to
 -- put between texts.
 -- Returns {now in ms, limited for ms, when the next delayed job is due in ms or 0, refused, the jobs as one text, then hashes as
@@ -21,7 +21,7 @@
 local KEYS_TO_TAKE = { 'wait', 'active', 'prioritized', 'events', 'stalled', 'limiter', 'delayed', 'paused', 'meta', 'pc', 'marker' }
 local PROMOTED_AT_ONCE = 1000
 -- A job that was taken without a lock is locked within a second, or when it fails before.
-local NOTED_FOR_MS = '15000'
+local NOTED_FOR_MS = 15000
 
 local call = redis.call
 local prefix, queue, sources, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -162,6 +162,13 @@ local function begin(id)
   end
 end
 
+local function note_taking()
+  local takings = KEYS[2]
+  call('ZADD', takings, now, token)
+  call('ZREMRANGEBYSCORE', takings, 0, string.format('%d', now - NOTED_FOR_MS))
+  call('PEXPIRE', takings, NOTED_FOR_MS)
+end
+
 local function take(is_paused)
   -- Fails here, if at all, while every id still is where it was.
   call('LLEN', active)
@@ -171,7 +178,7 @@ local function take(is_paused)
   local taken = pop_ids()
   for _, id in ipairs(taken) do begin(id) end
   if #taken > 0 then call('ZADD', prefix .. 'marker', 0, '0') end
-  if is_any_unlocked then call('SET', KEYS[2], '1', 'PX', NOTED_FOR_MS) end
+  if is_any_unlocked then note_taking() end
   if #taken < most then
     local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
     if first[2] then reply[3] = tonumber(first[2]) / 0x1000 end
