@@ -277,6 +277,24 @@ describe.each([
     }
   });
 
+  it.each([
+    ['before', [1, 2]],
+    ['after', [2, 1]],
+  ])('has no last run beside another job that a host died with, that comes %s it', async (_when, deaths) => {
+    await queue.pause();
+    const ids = await Promise.all(deaths.map(() => under.add(TYPE, {})));
+    await Promise.all(ids.map((id, i) => under.addDeaths(id, deaths[i] as number)));
+    const end = Promise.withResolvers<void>();
+    const { seen, run } = held(end.promise);
+    await under.start({ attempts: 3, run });
+    await queue.resume();
+    await vi.waitFor(async () => expect(await queue.getDelayedCount()).toBe(1), SOON);
+    expect(seen.started).toBe(1);
+    end.resolve();
+    await Promise.all(ids.map(gone));
+    expect(seen).toMatchObject({ started: 2, most: 1 });
+  });
+
   it.skipIf(areLater)('lets a job die whose host dies during its last run', async () => {
     const id = await under.add(TYPE, {}, { attempts: 3 });
     await redis.hset(`bull:${QUEUE}:${id}`, 'stc', 2);

@@ -1,7 +1,7 @@
 /**
- * The last run of jobs whose host died, or was too busy to hold them. They have it one at a time, so that those that a
- * bad job took along do not die with it. One that outlives OUTLIVED_MS has shown that it does not take its host down
- * at once: the next may start, else fifty long jobs of a killed host would take hours.
+ * The last run of jobs whose host died, or was too busy to hold them. They have it one at a time, and beside no other that a
+ * host died with, so that those that a bad job took along do not die with it. One that outlives OUTLIVED_MS has shown that it
+ * does not take its host down at once: the next may start, else fifty long jobs of a killed host would take hours.
  * Nobody dies of deaths alone: a host may die before it has begun what it took, and a board's retry leaves BullMQ's
  * counts as they are. So the beginning of a last run is written down, and who is taken again right after it is dead.
  * When the note is lost, or cannot be written, the job has one more run.
@@ -23,7 +23,7 @@ type Run = () => Promise<Outcome>;
 export interface LastRuns {
   /** Dead when the host died of the job's last run; undefined otherwise. */
   verdict(job: HeldJob, attempts: number): Promise<Outcome | undefined>;
-  /** Runs the job, or snoozes it: to wait here would cost it its lock if the one in turn blocks the host. */
+  /** Runs a job that a host died with, or snoozes it: to wait here would cost it its lock if the one in turn blocks the host. */
   inTurn(job: HeldJob, attempts: number, run: Run): Promise<Outcome>;
   /** Runs the job under a note of its beginning if it is its last run. The job must be this host's. */
   noted(job: HeldJob, attempts: number, run: Run): Promise<Outcome>;
@@ -31,14 +31,18 @@ export interface LastRuns {
 
 /** `keyPrefix`: `bull:mail:`, under which the jobs lie. */
 export function createLastRuns(keyPrefix: string, connection: Redis, clock: Clock): LastRuns {
-  let turnOf: HeldJob | undefined;
+  /** Those that run here, and have not outlived it yet: each may take its host down. Whether it is their last run. */
+  const suspects = new Map<HeldJob, boolean>();
 
-  async function have(job: HeldJob, run: Run): Promise<Outcome> {
+  /** A last run beside no other, and no other beside a last run. */
+  function mayRun(isLast: boolean): boolean {
+    return isLast ? suspects.size === 0 : ![...suspects.values()].includes(true);
+  }
+
+  async function watched(job: HeldJob, isLast: boolean, run: Run): Promise<Outcome> {
     const ended = new AbortController();
-    const pass = () => {
-      if (turnOf === job) turnOf = undefined;
-    };
-    turnOf = job;
+    const pass = () => void suspects.delete(job);
+    suspects.set(job, isLast);
     void clock.sleep(OUTLIVED_MS, ended.signal).then(pass);
     try {
       return await run();
@@ -63,8 +67,8 @@ export function createLastRuns(keyPrefix: string, connection: Redis, clock: Cloc
     },
 
     async inTurn(job, attempts, run) {
-      if (!isOnLastRun(job, attempts)) return run();
-      return turnOf === undefined ? have(job, run) : NOT_YET;
+      const isLast = isOnLastRun(job, attempts);
+      return mayRun(isLast) ? watched(job, isLast, run) : NOT_YET;
     },
 
     async noted(job, attempts, run) {
