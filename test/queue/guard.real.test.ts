@@ -55,15 +55,12 @@ afterAll(async () => {
   await server.stop();
 });
 
+const openSource = (isStock: boolean) =>
+  createBullSource({ connection: redis, queue: 'mail', keyPrefix: 'bull:mail:', lockMs: 8_000, isStock });
+
 /** Takes and completes what there is until it is stopped. */
 function work(isStock: boolean): void {
-  const source = createBullSource({
-    connection: redis,
-    queue: 'mail',
-    keyPrefix: 'bull:mail:',
-    lockMs: 8_000,
-    isStock,
-  });
+  const source = openSource(isStock);
   let isStopping = false;
   const once = async (turn: number) => {
     const { jobs, refused } = await source.take(25, `token:${turn}`);
@@ -129,14 +126,7 @@ describe.each([
       await sink.enqueue(other, offset - 1, { jobs: [{ offset, job: JOB }], last: offset });
       await sink.enqueue(claim, offset - 1, { jobs: [{ offset, job: JOB }], last: offset });
     }
-    const source = createBullSource({
-      connection: redis,
-      queue: 'mail',
-      keyPrefix: 'bull:mail:',
-      lockMs: 8_000,
-      isStock,
-    });
-    const { jobs, refused } = await source.take(25, 'token');
+    const { jobs, refused } = await openSource(isStock).take(25, 'token');
     expect([jobs.map(({ id }) => id), refused]).toEqual([['k~t~0~1~0', 'k~t~0~1~1'], 2]);
   });
 
