@@ -268,12 +268,13 @@ interface CutRecords {
 
 function* cuts({ records: fetched, end }: RecordBatch, position: number): Generator<CutRecords> {
   const records = fetched.filter(({ offset }) => offset >= position);
+  const most = evenly(records.length);
   let from = position;
   let start = 0;
   let bytes = 0;
   for (let i = 0; i < records.length; i++) {
     const size = (records[i] as KafkaRecord).value?.length ?? 0;
-    if (i > start && (i - start >= CUT_RECORDS || bytes + size > CUT_BYTES)) {
+    if (i > start && (i - start >= most || bytes + size > CUT_BYTES)) {
       const { offset: last } = records[i - 1] as KafkaRecord;
       yield { from, records: records.slice(start, i), last };
       from = last + 1;
@@ -283,4 +284,9 @@ function* cuts({ records: fetched, end }: RecordBatch, position: number): Genera
     bytes += size;
   }
   if (start < records.length) yield { from, records: records.slice(start), last: end - 1 };
+}
+
+/** Records of each cut, so that the last is not much smaller than the others: every cut is a call. */
+function evenly(records: number): number {
+  return Math.ceil(records / Math.ceil(records / CUT_RECORDS));
 }

@@ -32,7 +32,7 @@ export function committedOnly({ messages, abortedTransactions }: FetchedPartitio
 }
 
 /** The same for KafkaJS's own batches: records that do not count look like marks, which they leave out and pass by. */
-export function abortedAsMarks(fetched: FetchedPartition): FetchedPartition {
+export function abortedAsMarks<P extends FetchedPartition>(fetched: P): P {
   if (!fetched.abortedTransactions?.length) return fetched;
   const committed = new Set(committedOnly(fetched, 0));
   const messages = fetched.messages.map((each) => (committed.has(each) ? each : { ...each, isControlRecord: true }));

@@ -6,13 +6,15 @@
  *   (kafkajs#1777). Here the partition is reported instead and nothing moves;
  * - its batches show records of aborted transactions: where one encloses another, where a fetch begins within two of them, and
  *   behind a key of four zero bytes (filterAbortedMessages.js). Sorting its list would make it lose committed ones
- *   instead. So what comes out of a fetch has no aborted transactions any more, as `committedOnly` judges.
+ *   instead. So what comes out of a fetch has no aborted transactions any more, as `committedOnly` judges;
+ * - it asks for more only when all of an answer has been handled: see fetch-ahead.ts.
  * kafkajs is pinned for this; the conformance suite fails when its inside changes.
  */
 import kafkajs, { type Broker, type Cluster, type PartitionAssigner } from 'kafkajs';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
-import { abortedAsMarks, type FetchedPartition } from './committed-only.ts';
+import { abortedAsMarks } from './committed-only.ts';
 import type { TopicPartition } from './consumer.ts';
+import { type FetchAnswer, fetchingAhead } from './fetch-ahead.ts';
 
 export type ClientGroup = ConsumerGroup;
 
@@ -48,10 +50,11 @@ function mendFetches(cluster: Cluster): void {
 
 function mendFetch(broker: Broker): void {
   const { fetch } = broker;
+  const fetchAhead = fetchingAhead((request) => fetch.call(broker, request) as Promise<FetchAnswer>);
   broker.fetch = async (request) => {
-    const fetched = (await fetch.call(broker, request)) as { responses: { partitions: FetchedPartition[] }[] };
-    for (const topic of fetched.responses) topic.partitions = topic.partitions.map(abortedAsMarks);
-    return fetched;
+    const answer = await fetchAhead(request);
+    for (const topic of answer.responses) topic.partitions = topic.partitions.map(abortedAsMarks);
+    return answer;
   };
 }
 
