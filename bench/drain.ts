@@ -13,7 +13,7 @@ const QUICK_JOBS = 80_000;
 const LIMIT_MS = 4_000;
 /** Where one process is fastest: more is no better, and less is slower. */
 const STOCK_CONCURRENCY = 100;
-const CONCURRENCY = 300;
+const CONCURRENCY = 600;
 /** Of the other parts' hosts. */
 const USUAL_CONCURRENCY = 100;
 

@@ -3,7 +3,6 @@
  * guard and the ledger inside (take-many-bullmq.lua, finish-many-bullmq.lua). The scripts do what BullMQ's own do; where
  * another BullMQ than the compared one is installed, they call its text, job by job.
  */
-import { randomBytes } from 'node:crypto';
 import { isSluiceError } from '../../errors.ts';
 import { type Redis, redisError } from '../../redis/connection.ts';
 import { sourcesKey, takingsKey } from '../../redis/keys.ts';
@@ -16,9 +15,6 @@ const COMMON = [ALLOW_OOM, lua('ledger'), lua('entries')];
 const TAKE = script(...COMMON, lua('guard-bullmq'), asFunction('moveToActive'), lua('take-many-bullmq'));
 const LOCK = script(ALLOW_OOM, lua('lock-many-bullmq'));
 const FINISH = script(...COMMON, asFunction('moveToFinished'), lua('finish-many-bullmq'));
-
-/** Between the texts of a reply: in none of them, since nobody can know it. */
-const SEPARATOR = `\0${randomBytes(6).toString('base64url')}`;
 
 /** How long a host waits for the bridge to reconcile. */
 const REFUSED_WAIT_MS = 250;
@@ -103,7 +99,7 @@ export function isTestedSource(): boolean {
   return isTested;
 }
 
-type TakeReply = [number, number, number, number, string, ...string[][]];
+type TakeReply = [number, number, number, number, string[], ...string[][]];
 
 export function createBullSource(options: BullSourceOptions): BullSource {
   const { connection, queue, keyPrefix, lockMs, metricsPoints = '', isStock } = options;
@@ -118,7 +114,7 @@ export function createBullSource(options: BullSourceOptions): BullSource {
     },
 
     async take(most, token, locksLater = false) {
-      const args = [...common, token, lockMs, most, REFUSED_WAIT_MS, stock, locksLater ? 1 : 0, SEPARATOR];
+      const args = [...common, token, lockMs, most, REFUSED_WAIT_MS, stock, locksLater ? 1 : 0];
       const reply = (await runScript(connection, TAKE, [...wait, takings], args)) as TakeReply;
       const [nowMs, limitedMs, nextDueMs, refused] = reply;
       return { jobs: takenIn(reply, locksLater), chars: charsIn(reply), nowMs, limitedMs, nextDueMs, refused };
@@ -155,9 +151,8 @@ function groupsOf(jobs: readonly Completion[]): (string | number)[] {
   return args;
 }
 
-function takenIn([, , , , text, ...hashes]: TakeReply, locksLater: boolean): TakenRaw[] {
+function takenIn([, , , , texts, ...hashes]: TakeReply, locksLater: boolean): TakenRaw[] {
   const jobs: TakenRaw[] = [];
-  const texts = text === '' ? [] : text.split(SEPARATOR);
   const at = (i: number) => texts[i] as string;
   for (let i = 0; i < texts.length; i += TEXTS_OF_JOB) {
     if (at(i) === '') {
@@ -179,8 +174,8 @@ function looksFromKafka(id: string): boolean {
   return id.startsWith('k~');
 }
 
-function charsIn([, , , , text, ...hashes]: TakeReply): number {
-  return hashes.flat().reduce((sum, { length }) => sum + length, text.length);
+function charsIn([, , , , ...lists]: TakeReply): number {
+  return lists.reduce((sum, list) => list.reduce((chars, { length }) => chars + length, sum), 0);
 }
 
 /** As most jobs are when they are taken for the first time. */

@@ -5,15 +5,14 @@
 -- queue where another BullMQ than the compared one is installed.
 --
 -- KEYS: wait, takings. ARGV: key prefix `bull:mail:`, queue, key of the sources, token of the locks, their time in
--- ms, most jobs, wait of a refused host in ms, 1 where the original is to be used, 1 where locks are written later, what to
--- put between texts.
--- Returns {now in ms, limited for ms, when the next delayed job is due in ms or 0, refused, the jobs as one text, then hashes as
--- lists, their job's id last}. In the text, a job is id, name, data, opts and timestamp; where all are empty, the next list is
--- the job. A job is in the text when it is as it was added, without delay and priority: one text is read several times as fast
--- as five a job.
+-- ms, most jobs, wait of a refused host in ms, 1 where the original is to be used, 1 where locks are written later.
+-- Returns {now in ms, limited for ms, when the next delayed job is due in ms or 0, refused, texts, then hashes as lists, their
+-- job's id last}. Of the texts, five are a job: id, name, data, opts and timestamp; where they are empty, the next list is the
+-- job. A job is in the texts when it is as it was added, without delay and priority. (All in one text would be less for the host
+-- to read, but is dearer here: Lua looks at every byte of a string that it makes, and of each on the way to it.)
 --
--- Of the jobs in the text, those from Kafka have nothing written to them where locks are written later: most end first, and leave
--- nothing behind. The stalled check finds such a job like any other without a lock, in the second look after it was taken.
+-- Of the jobs in the texts, those from Kafka have nothing written to them where locks are written later: most end first, and
+-- leave nothing behind. The stalled check finds such a job like any other without a lock, in the second look after it was taken.
 --
 -- Hard rules: an id is in `active` before anything can fail that concerns one job only; what fails then is found by the
 -- stalled check. A refused job is counted nowhere, and makes room for the next; after so many the host waits.
@@ -26,12 +25,13 @@ local NOTED_FOR_MS = 15000
 local call = redis.call
 local prefix, queue, sources, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lock_ms, most, refused_wait_ms = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
-local is_original, locks_later, separator = ARGV[8] == '1', ARGV[9] == '1', ARGV[10]
+local is_original, locks_later = ARGV[8] == '1', ARGV[9] == '1'
 local wait, active, prioritized, events = prefix .. 'wait', prefix .. 'active', prefix .. 'prioritized', prefix .. 'events'
 local delayed = prefix .. 'delayed'
 local now = now_ms()
 local locked_until = string.format('%d', now + lock_ms)
-local reply, texts = { tonumber(now), 0, 0, 0, '' }, {}
+local texts = {}
+local reply = { tonumber(now), 0, 0, 0, texts }
 local refused = 0
 local is_any_unlocked = false
 
@@ -115,6 +115,7 @@ local function admit(ids, step, taken)
   if #admitted > 0 then call('LPUSH', active, unpack(admitted)) end
 end
 
+-- Also answers how many of them come first that were in `wait`.
 local function pop_ids()
   local taken = {}
   while #taken < most and refused < MOST_REFUSED do
@@ -122,6 +123,7 @@ local function pop_ids()
     if not ids or #ids == 0 then break end
     admit(ids, 1, taken)
   end
+  local waited = #taken
   while #taken < most and refused < MOST_REFUSED do
     local ids = call('ZPOPMIN', prioritized, most - #taken)
     if #ids == 0 then
@@ -130,31 +132,30 @@ local function pop_ids()
     end
     admit(ids, 2, taken)
   end
-  return taken
+  return taken, waited
 end
 
 local ADDED_FIELDS = 6
 
--- Whether the hash is as it was added, without delay and priority. `added`: delay, priority, ats, stc, name, data, opts, timestamp.
--- Nobody gives other fields to a job from Kafka before it is taken.
+-- Whether the hash of a job that was in `wait` is as it was added. `added`: ats, stc, name, data, opts, timestamp. What waits has
+-- no priority and no delay any more. Nobody gives other fields to a job from Kafka before it is taken.
 local function is_fresh(id, job, added)
-  return added[1] == '0' and added[2] == '0' and not added[3] and not added[4]
-    and added[5] and added[6] and added[7] and added[8]
+  return not added[1] and not added[2] and added[3] and added[4] and added[5] and added[6]
     and (is_from_kafka(id) or call('HLEN', job) == ADDED_FIELDS)
 end
 
 -- Into the reply, from the hash as it is after this.
-local function begin(id)
+local function begin(id, has_waited)
   local job = prefix .. id
   call('XADD', events, '*', 'event', 'active', 'jobId', id, 'prev', 'waiting')
-  local added = redis.pcall('HMGET', job, 'delay', 'priority', 'ats', 'stc', 'name', 'data', 'opts', 'timestamp')
-  local is_as_added = not added.err and is_fresh(id, job, added)
+  local added = redis.pcall('HMGET', job, 'ats', 'stc', 'name', 'data', 'opts', 'timestamp')
+  local is_as_added = has_waited and not added.err and is_fresh(id, job, added)
   local is_locked = not (is_as_added and locks_later and is_from_kafka(id))
   if is_locked then call('SET', job .. ':lock', token, 'PXAT', locked_until) else is_any_unlocked = true end
   if added.err then return end
   if is_as_added then
     if is_locked then call('HSET', job, 'processedOn', now, 'ats', '1') end
-    tell(id, added[5], added[6], added[7], added[8])
+    tell(id, added[3], added[4], added[5], added[6])
   else
     call('HSET', job, 'processedOn', now)
     call('HINCRBY', job, 'ats', 1)
@@ -175,8 +176,8 @@ local function take(is_paused)
   call('ZCARD', prioritized)
   promote(is_paused)
   if is_paused then return end
-  local taken = pop_ids()
-  for _, id in ipairs(taken) do begin(id) end
+  local taken, waited = pop_ids()
+  for i, id in ipairs(taken) do begin(id, i <= waited) end
   if #taken > 0 then call('ZADD', prefix .. 'marker', 0, '0') end
   if is_any_unlocked then note_taking() end
   if #taken < most then
@@ -188,5 +189,5 @@ end
 local meta = call('HMGET', prefix .. 'meta', 'paused', 'concurrency', 'max')
 if is_original or meta[2] or meta[3] then take_by_original(meta[3]) else take(meta[1]) end
 if refused >= MOST_REFUSED then reply[2] = refused_wait_ms end
-reply[4], reply[5] = refused, table.concat(texts, separator)
+reply[4] = refused
 return reply

@@ -18,8 +18,10 @@ import type { timedBackend } from '../../queue/bullmq/timed-backend.ts';
 import { HeldJob, type Holder, NotRecordedError, ownError } from './held-job.ts';
 import { KeptLocks } from './kept-locks.ts';
 
-const CALLS_UNDER_WAY = 3;
-/** Below, a job costs Redis the more the fewer there are in a call: few places are shared by two calls only. */
+/** Host and Redis wait for each other the less the more calls are on their way between them. */
+const CALLS_UNDER_WAY = 5;
+/** A job costs Redis the more the fewer there are in a call: few places are shared by three calls, or by two. */
+const ENOUGH_A_CALL = 100;
 const LEAST_A_CALL = 50;
 /** Redis does nothing else for about 12 us a job. */
 const MOST_A_CALL = 200;
@@ -136,8 +138,8 @@ export class LaneWorker extends Worker {
   }
 
   get #share(): number {
-    const half = Math.ceil(this.concurrency / 2);
-    return Math.max(Math.ceil(this.concurrency / CALLS_UNDER_WAY), Math.min(half, LEAST_A_CALL));
+    const part = (calls: number) => Math.ceil(this.concurrency / calls);
+    return Math.max(part(CALLS_UNDER_WAY), Math.min(part(3), ENOUGH_A_CALL), Math.min(part(2), LEAST_A_CALL));
   }
 
   #call(ended: readonly Ended[], room: number): void {
