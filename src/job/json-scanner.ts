@@ -14,13 +14,19 @@ const TO_CLOSE = 2;
 const [LETTER_U, BLANK] = [0x75, 0x20];
 /** Behind the end. */
 const NOTHING = -1;
-const LITERALS = ['true', 'false', 'null'].map((literal) => Buffer.from(literal));
+const TRUE = Buffer.from('true');
+const FALSE = Buffer.from('false');
+const NULL = Buffer.from('null');
 const ESCAPES = [...Buffer.from('"\\/bfnrt')];
 const HEX = /^[0-9a-fA-F]{4}$/;
 const SURROGATE = /^[dD][89a-fA-F]/;
 /** With an exponent of two digits, a number needs more than 200 others to be beyond a double. */
 const MOST_EXPONENT_DIGITS = 2;
 const MOST_DIGITS = 199;
+
+/** The names of the object before, by their places. Jobs have the same ones over and over: a text that is known needs not be made. */
+const usualNames: string[] = [];
+const MOST_USUAL_NAMES = 32;
 
 /** Without a stack: it is caught here. */
 const NOT_JSON = new Error('not JSON');
@@ -63,8 +69,8 @@ class Scanner {
   }
 
   #members(members: Map<string, string>): void {
-    for (;;) {
-      const name = this.#name();
+    for (let i = 0; ; i++) {
+      const name = this.#expectedName(i) ?? this.#name(i);
       const start = this.#at;
       this.#value();
       if (members.has(name)) members.delete(name);
@@ -76,12 +82,26 @@ class Scanner {
     }
   }
 
+  /** The name that the object before had here, if this one has it too, with the colon. */
+  #expectedName(i: number): string | undefined {
+    const name = usualNames[i];
+    const end = this.#at + (name?.length ?? 0) + 1;
+    if (name === undefined || this.#bytes[end] !== QUOTE || !this.#text?.startsWith(name, this.#at + 1))
+      return undefined;
+    if (this.#bytes[this.#at] !== QUOTE) throw NOT_JSON;
+    this.#at = end + 1;
+    this.#colon();
+    return name;
+  }
+
   /** With the colon, up to the value. */
-  #name(): string {
+  #name(i: number): string {
     const start = this.#at + 1;
     const end = this.#label() - 1;
     const inner = this.#cut(start, end);
-    return inner.includes('\\') ? (JSON.parse(`"${inner}"`) as string) : inner;
+    if (inner.includes('\\')) return JSON.parse(`"${inner}"`) as string;
+    if (i < MOST_USUAL_NAMES) usualNames[i] = inner;
+    return inner;
   }
 
   /** As `#name`; answers where the name's string ends. */
@@ -89,14 +109,23 @@ class Scanner {
     if (this.#bytes[this.#at] !== QUOTE) throw NOT_JSON;
     this.#string();
     const end = this.#at;
+    this.#colon();
+    return end;
+  }
+
+  #colon(): void {
     this.#blanks();
     this.#sign(COLON);
     this.#blanks();
-    return end;
   }
 
   /** Without recursion: anybody may nest as deep as a record is long. */
   #value(): void {
+    const first = this.#bytes[this.#at];
+    if (first !== OPEN_LIST && first !== OPEN_OBJECT) {
+      this.#scalar(first);
+      return;
+    }
     const closing: number[] = [];
     for (;;) {
       if (this.#opens(closing)) continue;
@@ -115,12 +144,16 @@ class Scanner {
 
   /** Passes a value; of a list or an object that is not empty, as far as its first value, and answers true. */
   #opens(closing: number[]): boolean {
-    const sign = this.#bytes[this.#at] ?? NOTHING;
+    const sign = this.#bytes[this.#at];
+    if (sign === OPEN_LIST || sign === OPEN_OBJECT) return this.#container(sign, closing);
+    this.#scalar(sign);
+    return false;
+  }
+
+  #scalar(sign = NOTHING): void {
     if (sign === QUOTE) this.#string();
-    else if (sign === OPEN_LIST || sign === OPEN_OBJECT) return this.#container(sign, closing);
     else if (sign === MINUS || isDigit(sign)) this.#number(sign);
     else this.#literal();
-    return false;
   }
 
   #container(sign: number, closing: number[]): boolean {
@@ -193,8 +226,9 @@ class Scanner {
   }
 
   #literal(): void {
-    const literal = LITERALS.find(([first]) => first === this.#bytes[this.#at]);
-    if (literal === undefined || !literal.every((sign, i) => sign === this.#bytes[this.#at + i])) throw NOT_JSON;
+    const first = this.#bytes[this.#at];
+    const literal = first === TRUE[0] ? TRUE : first === FALSE[0] ? FALSE : NULL;
+    for (let i = 0; i < literal.length; i++) if (this.#bytes[this.#at + i] !== literal[i]) throw NOT_JSON;
     this.#at += literal.length;
   }
 

@@ -80,14 +80,13 @@ export function stampedText({ members }: Pick<SidekiqJob, 'members'>, stamp: Sta
   let text = '';
   for (const [name, value] of members) {
     const stamped = stampedValue(name, value, stamp);
-    if (stamped !== undefined) text += `,${labelOf(name)}${stamped}`;
+    if (stamped !== undefined) text += `${text === '' ? '{' : ','}${labelOf(name)}${stamped}`;
   }
   for (const name of NEVER_ABSENT) {
-    if (!members.has(name)) text += `,${labelOf(name)}${stampedValue(name, 'null', stamp)}`;
+    if (!members.has(name)) text += `${text === '' ? '{' : ','}${labelOf(name)}${stampedValue(name, 'null', stamp)}`;
   }
   const about = aboutText(stamp.about);
-  if (about !== '{}') text += `,"${ABOUT}":${about}`;
-  return `{${text.slice(1)}}`;
+  return about === '{}' ? `${text}}` : `${text},"${ABOUT}":${about}}`;
 }
 
 const NEVER_ABSENT = ['retry', 'jid', 'queue', 'created_at'];

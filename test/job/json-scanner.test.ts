@@ -117,3 +117,22 @@ it.each([
 ])('suspects %j: %s', (text, isSuspect) => {
   expect(scanObject(Buffer.from(text))?.isSuspect).toBe(isSuspect);
 });
+
+it('cuts an object at its own names, whatever those of the one before were', () => {
+  const objects = [
+    '{"queue":1,"class":"a","args":[]}',
+    '{"queue":2,"class":"b","args":[1]}',
+    '{"queue_name":3,"cl":"c","args":{}}',
+    '{ "queue" : 4 , "class" : "é" }',
+    '{"qu\\u0065ue":5,"class":"d"}',
+    '{"queue":6,"queue":7}',
+    '{"class":8,"queue":9}',
+  ];
+  for (const text of objects) {
+    const members = scanObject(Buffer.from(text))?.members ?? new Map();
+    const values = [...members].map(([name, value]) => [name, JSON.parse(value)]);
+    expect(Object.fromEntries(values)).toEqual(JSON.parse(text));
+  }
+  for (const text of ['{queue":1}', '{"queue"1}', '{ queue":1}', '{"queue:1}'])
+    expect(scanObject(Buffer.from(text))).toBeUndefined();
+});
