@@ -46,8 +46,15 @@ function sidekiqRouter(topic: TopicConfig, { kafka, sidekiq: { redis: shard, dia
     const name = event.sidekiq?.class ?? ruled('class', topic.class, event) ?? '';
     if (typeof name === 'object') return name;
     if (name === '') return unroutable(`no class runs ${event.type}`);
-    const about = { id: idOfGroup(id, mark), isTracked, dialect, now };
-    const job = placeSidekiqJob(event, { ...about, queue, class: name, arguments: topic.arguments });
+    const job = placeSidekiqJob(event, {
+      id: idOfGroup(id, mark),
+      isTracked,
+      queue,
+      class: name,
+      arguments: topic.arguments,
+      dialect,
+      now,
+    });
     if (SIDEKIQ_QUEUE_NAME.test(job.queue)) return { shard, job };
     return unroutable(`"${job.queue}" is no Sidekiq queue: up to 200 letters, digits, '_', '-', '.' and ':'`);
   };

@@ -10,6 +10,8 @@ export type Members = ReadonlyMap<string, string>;
 export interface ObjectText {
   readonly text: string;
   readonly members: Members;
+  /** What stands between the braces; not where a name comes twice. */
+  readonly inner: string | undefined;
   /** How deep lists and objects are nested, the object itself included. */
   readonly depth: number;
   /**

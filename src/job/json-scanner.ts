@@ -46,6 +46,7 @@ class Scanner {
   #at = 0;
   #depth = 0;
   #isSuspect = false;
+  #isRepetitive = false;
   readonly #bytes: Buffer;
   /** Of bytes that are one character each; pieces of it are cheaper than pieces of bytes. */
   readonly #text: string | undefined;
@@ -60,12 +61,14 @@ class Scanner {
     this.#blanks();
     this.#sign(OPEN_OBJECT);
     this.#blanks();
+    const start = this.#at;
     if (this.#bytes[this.#at] !== CLOSE_OBJECT) this.#members(members);
+    const inner = this.#isRepetitive ? undefined : this.#cut(start, this.#at);
     this.#sign(CLOSE_OBJECT);
     this.#blanks();
     if (this.#at !== this.#bytes.length) throw NOT_JSON;
     const text = this.#text ?? this.#bytes.toString();
-    return { text, members, depth: this.#depth + 1, isSuspect: this.#isSuspect };
+    return { text, members, inner, depth: this.#depth + 1, isSuspect: this.#isSuspect };
   }
 
   #members(members: Map<string, string>): void {
@@ -73,7 +76,7 @@ class Scanner {
       const name = this.#expectedName(i) ?? this.#name(i);
       const start = this.#at;
       this.#value();
-      if (members.has(name)) members.delete(name);
+      if (members.delete(name)) this.#isRepetitive = true;
       members.set(name, this.#cut(start, this.#at));
       this.#blanks();
       if (this.#bytes[this.#at] !== COMMA) return;

@@ -31,13 +31,13 @@ export function placeSidekiqJob(event: Event, place: SidekiqPlace): Job {
   const about = aboutOf(event);
   const createdAtMs = event.createdAt ?? now;
   const data = stampedText(
-    { members: sidekiq?.members ?? membersOf(event, place) },
+    { members: sidekiq?.members ?? membersOf(event, place), inner: sidekiq?.inner },
     {
       jid: sidekiq?.jid ?? jidOf(firstIdOf(event, id), createdAtMs),
       queue,
       createdAtMs,
       dialect,
-      about: { ...(place.isTracked ? { source: id } : { from: id }), ...about },
+      about: place.isTracked ? { ...about, source: id } : { ...about, from: id },
     },
   );
   return {

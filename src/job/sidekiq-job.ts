@@ -36,13 +36,15 @@ export interface SidekiqJob {
   /** As it is written, and so is every field. */
   readonly text: string;
   readonly members: Members;
+  /** What stands between the braces, unless a member comes twice. */
+  readonly inner: string | undefined;
 }
 
 /** `bytes` must be UTF-8. Throws INVALID_MESSAGE with the rule that the text breaks. */
 export function parseSidekiqJob(bytes: Buffer): SidekiqJob {
   const scanned = scanObject(bytes);
   if (scanned === undefined) throw noJob(bytes.toString());
-  const { text, members, depth, isSuspect } = scanned;
+  const { text, members, inner, depth, isSuspect } = scanned;
   if (depth > DEEPEST) throw broken(`is nested ${depth} deep; Ruby reads ${DEEPEST} at most`);
   const value = checkedFields(members);
   if (isSuspect) JSON.parse(text, checkReadable);
@@ -55,6 +57,7 @@ export function parseSidekiqJob(bytes: Buffer): SidekiqJob {
     createdAtMs: millisecondsOf(value.created_at),
     text,
     members,
+    inner,
   };
 }
 
@@ -76,17 +79,31 @@ export interface Stamp {
  * The text that is put on a queue or into the schedule, but for `enqueued_at` (see `enqueuedText`). Our own field comes
  * last, and the source first in it: scripts find it there.
  */
-export function stampedText({ members }: Pick<SidekiqJob, 'members'>, stamp: Stamp): string {
-  let text = '';
+export function stampedText(job: Pick<SidekiqJob, 'members' | 'inner'>, stamp: Stamp): string {
+  const about = aboutText(stamp.about);
+  return `{${stampedMembers(job, stamp)}${about === '{}' ? '' : `,"${ABOUT}":${about}`}}`;
+}
+
+/** Most jobs keep what they say, which is not put together anew then. */
+function stampedMembers({ members, inner }: Pick<SidekiqJob, 'members' | 'inner'>, stamp: Stamp): string {
+  return inner !== undefined && keepsMembers(members, stamp) ? inner : rewrittenMembers(members, stamp);
+}
+
+function keepsMembers(members: Members, stamp: Stamp): boolean {
+  for (const [name, value] of members) if (stampedValue(name, value, stamp) !== value) return false;
+  return NEVER_ABSENT.every((name) => members.has(name));
+}
+
+function rewrittenMembers(members: Members, stamp: Stamp): string {
+  const parts: string[] = [];
   for (const [name, value] of members) {
     const stamped = stampedValue(name, value, stamp);
-    if (stamped !== undefined) text += `${text === '' ? '{' : ','}${labelOf(name)}${stamped}`;
+    if (stamped !== undefined) parts.push(labelOf(name) + stamped);
   }
   for (const name of NEVER_ABSENT) {
-    if (!members.has(name)) text += `${text === '' ? '{' : ','}${labelOf(name)}${stampedValue(name, 'null', stamp)}`;
+    if (!members.has(name)) parts.push(labelOf(name) + stampedValue(name, 'null', stamp));
   }
-  const about = aboutText(stamp.about);
-  return about === '{}' ? `${text}}` : `${text},"${ABOUT}":${about}}`;
+  return parts.join(',');
 }
 
 const NEVER_ABSENT = ['retry', 'jid', 'queue', 'created_at'];
