@@ -10,7 +10,7 @@ import { end, node, pause, startRedis } from './contest.ts';
 import { startHost } from './drain.ts';
 import { bridge, filled } from './fill.ts';
 import type { Part, Rows } from './part.ts';
-import { quantile, rounded } from './statistics.ts';
+import { quantile, rounded, type Spread, spreadOf } from './statistics.ts';
 import { makeTopic } from './topic.ts';
 
 const RATES = [1_000, 20_000];
@@ -21,24 +21,30 @@ const START_MS = 6_000;
 const WARM_SECONDS = 3;
 const CATCH_UP_MS = 2_000;
 
-export const latency: Part = async ({ brokers, isQuick }) => {
+export const latency: Part = async ({ brokers, rounds, isQuick }) => {
   const rows: Record<string, Rows[string]> = {};
   const seconds = isQuick ? QUICK_SECONDS : SECONDS;
   for (const rate of isQuick ? RATES.slice(0, 1) : RATES) {
-    const { sluice, kafkajs } = await race(brokers, rate, seconds);
-    rows[`sluice at ${rate}/s`] = percentiles(sluice, seconds);
-    rows[`kafkajs at ${rate}/s`] = percentiles(kafkajs, seconds);
+    const races: Race[] = [];
+    // One pause of the machine is a hundredth of ten seconds.
+    for (let round = 0; round < (rate === RATES[0] ? rounds : 1); round++)
+      races.push(await race(brokers, rate, seconds));
+    rows[`sluice at ${rate}/s`] = spreads(races.map(({ sluice }) => percentiles(sluice, seconds)));
+    rows[`kafkajs at ${rate}/s`] = spreads(races.map(({ kafkajs }) => percentiles(kafkajs, seconds)));
   }
   if (!isQuick) {
     const { sluice } = await race(brokers, RATES[0] as number, seconds, true);
     rows[`sluice at ${RATES[0]}/s, a bridge joins and leaves`] = percentiles(sluice, seconds);
   }
-  const p99 = (name: string) => Number(rows[`${name} at ${RATES[0]}/s`]?.p99Ms);
+  const p99 = (name: string) => (rows[`${name} at ${RATES[0]}/s`]?.p99Ms as Spread | undefined)?.median ?? Number.NaN;
   return { rows, figures: { startLatencyP99Ms: p99('sluice'), kafkajsLatencyP99Ms: p99('kafkajs') } };
 };
 
-async function race(brokers: string, rate: number, seconds: number, isRebalanced = false) {
-  const topic = `bench.latency.${process.pid}.${rate}.${isRebalanced}`;
+/** Ages in milliseconds, in order of arrival. */
+type Race = Readonly<Record<'sluice' | 'kafkajs', readonly number[]>>;
+
+async function race(brokers: string, rate: number, seconds: number, isRebalanced = false): Promise<Race> {
+  const topic = `bench.latency.${process.pid}.${Date.now()}`;
   await makeTopic({ topic, brokers });
   const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   const file = (name: string) => join(dir, `${name}.json`);
@@ -74,11 +80,16 @@ function agesIn(file: string): number[] {
 }
 
 /** Of all but the warming up. */
-function percentiles(ages: readonly number[], seconds: number): Rows[string] {
+function percentiles(ages: readonly number[], seconds: number): Record<string, number> {
   const share = seconds / (WARM_SECONDS + seconds);
   const sorted = ages.slice(Math.floor(ages.length * (1 - share))).sort((a, b) => a - b);
   const at = (part: number) => rounded(quantile(sorted, part));
   return { jobs: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99), p999Ms: at(0.999) };
+}
+
+function spreads(rounds: readonly Record<string, number>[]): Record<string, Spread> {
+  const names = Object.keys(rounds[0] ?? {});
+  return Object.fromEntries(names.map((name) => [name, spreadOf(rounds.map((each) => each[name] as number))]));
 }
 
 function through(child: ChildProcess): Promise<unknown> {

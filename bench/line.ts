@@ -30,6 +30,8 @@ export interface Line {
   given(records: number): void;
   sample(): Sample;
   accepted(count: number): Promise<void>;
+  /** Resolves when nothing lags. */
+  caughtUp(): Promise<void>;
   readonly refusal: string;
   stop(): Promise<void>;
 }
@@ -73,6 +75,9 @@ export async function openLine(brokers: string, topic: string): Promise<Line> {
     }),
     async accepted(count) {
       while (told.accepted < count) await pause(LOOK_MS);
+    },
+    async caughtUp() {
+      while (told.accepted < acked) await pause(LOOK_MS);
     },
     get refusal() {
       return told.refused === 0 ? '' : `${told.refused} requests refused: ${told.why}`;
