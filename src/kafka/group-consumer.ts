@@ -20,9 +20,6 @@ import { takeBatch } from './take-batch.ts';
 
 /** Longest time that a fetch waits for records; it delays every control action. */
 const FETCH_WAIT_MS = 250;
-/** What is made of a fetch's records holds up all else, and is what the garbage collector has to look through. */
-const FETCH_BYTES = 1_048_576;
-const PARTITION_FETCH_BYTES = FETCH_BYTES / 2;
 const PARTITIONS_AT_ONCE = 64;
 const REBALANCE_TIMEOUT_MS = 30_000;
 /** A heartbeat is how a member learns that another came or went: till then the partitions that change hands stand still. */
@@ -81,8 +78,6 @@ class Member implements GroupConsumer {
       heartbeatInterval: Math.min(HEARTBEAT_MS, sessionTimeoutMs / 4),
       metadataMaxAge: METADATA_AGE_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
-      maxBytesPerPartition: PARTITION_FETCH_BYTES,
-      maxBytes: FETCH_BYTES,
       allowAutoTopicCreation: false,
       retry: { retries: 8, restartOnFailure: async () => !this.#stopping.signal.aborted },
     };

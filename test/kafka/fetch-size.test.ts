@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest';
+import type { FetchAnswer, FetchRequest } from '../../src/kafka/fetch-ahead.ts';
+import { sizing } from '../../src/kafka/fetch-size.ts';
+
+const REQUEST: FetchRequest = {
+  maxBytes: 1,
+  maxWaitTime: 250,
+  topics: [{ topic: 't', partitions: [{ partition: 3, fetchOffset: '7', maxBytes: 1 }] }],
+};
+
+function answer(...values: (number | null)[]): FetchAnswer {
+  const messages = values.map((bytes) => ({ value: bytes === null ? null : Buffer.alloc(bytes) }));
+  return { responses: [{ topicName: 't', partitions: [{ messages }] }] } as unknown as FetchAnswer;
+}
+
+/** How much is asked for in the fetch that follows upon these. */
+async function askedAfter(...answers: FetchAnswer[]): Promise<FetchRequest> {
+  let asked = REQUEST;
+  const fetch = sizing(async (request) => {
+    asked = request;
+    return answers.shift() ?? answer();
+  });
+  for (let left = answers.length; left >= 0; left--) await fetch(REQUEST);
+  return asked;
+}
+
+it.each([
+  ['at first, half a mebibyte', [], 524_288],
+  ['of small records, no less', [answer(10, 20)], 524_288],
+  ['of a kilobyte each, 1,500 of them', [answer(500, 1_500)], 1_500_000],
+  ['of large ones, four mebibytes', [answer(1_000_000)], 4_194_304],
+  ['of those without a value too', [answer(null, 2_000)], 1_500_000],
+  ['as before when nothing came', [answer(1_000), answer(), answer()], 1_500_000],
+])('asks for as much as fits the records: %s', async (_, answers, bytes) => {
+  const partition = { partition: 3, fetchOffset: '7', maxBytes: bytes / 2 };
+  expect(await askedAfter(...answers)).toEqual({
+    ...REQUEST,
+    maxBytes: bytes,
+    topics: [{ topic: 't', partitions: [partition] }],
+  });
+});
