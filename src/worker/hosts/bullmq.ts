@@ -21,6 +21,7 @@ import { type AttemptContext, attempt } from '../attempt.ts';
 import { byMessage } from '../by-message.ts';
 import { createFailureLog } from '../failure-log.ts';
 import type { Host } from '../host.ts';
+import { Roll } from '../roll.ts';
 import { attemptsOf, giveBack, keepOf, record, requireOwn, retryDelay } from './bullmq-job.ts';
 import { LaneWorker } from './bullmq-worker.ts';
 import type { HeldJob } from './held-job.ts';
@@ -56,7 +57,7 @@ type Around = (run: () => Promise<Outcome>) => Promise<Outcome>;
 export function createBullHost(options: BullHostOptions): Host {
   const { queue, prefix, concurrency, connection, log, clock, workers, schemas } = options;
   const keyPrefix = `${prefix}:${queue}:`;
-  const running = new Map<string, PlainEnd>();
+  const running = new Roll<PlainEnd>();
   const find = byMessage(workers, schemas, () => running.size >= concurrency);
   const context = { ...options, find };
   /** The newest, and those before it that still finish a job. */

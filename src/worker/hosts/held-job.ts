@@ -54,6 +54,8 @@ export class HeldJob implements TakenJob {
   readonly processedOn: number;
   /** As far as this host knows; KeptLocks sets it. */
   isLocked: boolean;
+  /** KeptLocks's: how many of its looks were before it was kept. */
+  lookedAfter = 0;
   /** Since when it may be held, in milliseconds since the epoch, by the host's clock: it was asked for then. */
   readonly askedAt: number;
   readonly name: string;

@@ -9,6 +9,7 @@
  */
 import type { LockManager, Worker } from 'bullmq';
 import type { BullSource } from '../../queue/bullmq/source.ts';
+import { Roll } from '../roll.ts';
 import type { HeldJob } from './held-job.ts';
 
 /** A job is locked when it has run for so long, or for twice that at most. */
@@ -23,11 +24,10 @@ export class KeptLocks {
   readonly #manager: LockManager;
   readonly #source: Pick<BullSource, 'lock'>;
   readonly #worker: Pick<Worker, 'emit'>;
-  /** By job, of its last run. */
-  readonly #tokenOf = new Map<string, string>();
-  /** Without a lock: since the last look, and since the one before. */
-  #young = new Map<string, HeldJob>();
-  #old = new Map<string, HeldJob>();
+  /** By job, its last run. */
+  readonly #kept = new Roll<HeldJob>();
+  /** Looks so far. */
+  #looks = 0;
   #atOnceUntil = performance.now() + AT_ONCE_AT_FIRST_MS;
   #lookedAt = performance.now();
   #timer: NodeJS.Timeout | undefined;
@@ -54,25 +54,24 @@ export class KeptLocks {
   }
 
   keep(held: HeldJob): void {
-    const { id, token } = held;
-    this.#tokenOf.set(id, token);
-    this.#forget(id);
+    this.#kept.set(held.id, held);
+    this.#manager.untrackJob(held.id);
     if (held.isLocked) this.#renew(held);
-    else this.#young.set(id, held);
+    else held.lookedAfter = this.#looks;
   }
 
   /** Of runs that are over and not written yet: as `keep`, unless a later run has the job; and locked at once. */
   keepOn(over: readonly HeldJob[]): void {
-    const kept = over.filter(({ id }) => !this.#tokenOf.has(id));
+    const kept = over.filter(({ id }) => this.#kept.get(id) === undefined);
     for (const held of kept) this.keep(held);
     const unlocked = kept.filter(({ isLocked }) => !isLocked);
     if (unlocked.length > 0) void this.#lockLate(unlocked);
   }
 
-  leave({ id, token }: HeldJob): void {
-    if (this.#tokenOf.get(id) !== token) return;
-    this.#tokenOf.delete(id);
-    this.#forget(id);
+  leave(held: HeldJob): void {
+    if (!this.#isKept(held)) return;
+    this.#kept.delete(held.id);
+    this.#manager.untrackJob(held.id);
   }
 
   /** Whether the job's lock is this host's, which is seen to where it was taken without one. */
@@ -85,10 +84,11 @@ export class KeptLocks {
     const now = performance.now();
     if (now - this.#lookedAt > LOCK_AFTER_MS + BLOCKED_MS) this.#atOnceUntil = now + AT_ONCE_FOR_MS;
     this.#lookedAt = now;
-    const late = this.#old;
-    this.#old = this.#young;
-    this.#young = new Map();
-    if (late.size > 0) void this.#lockLate([...late.values()]);
+    const late = this.#kept.values().filter(({ isLocked, lookedAfter }) => !isLocked && lookedAfter < this.#looks);
+    // Once: whoever has no lock then is kept anew, or has lost the job.
+    for (const held of late) held.lookedAfter = Number.POSITIVE_INFINITY;
+    this.#looks += 1;
+    if (late.length > 0) void this.#lockLate(late);
   }
 
   async #lockLate(late: readonly HeldJob[]): Promise<void> {
@@ -111,17 +111,11 @@ export class KeptLocks {
   }
 
   #isKept({ id, token }: HeldJob): boolean {
-    return this.#tokenOf.get(id) === token;
+    return this.#kept.get(id)?.token === token;
   }
 
   /** By our clock, which the time of the next renewal is told by. */
   #renew({ id, token }: HeldJob): void {
     this.#manager.trackJob(id, token, Date.now(), false);
-  }
-
-  #forget(id: string): void {
-    this.#young.delete(id);
-    this.#old.delete(id);
-    this.#manager.untrackJob(id);
   }
 }
