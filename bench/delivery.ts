@@ -35,7 +35,8 @@ export const delivery: Part = async ({ brokers, isQuick }) => {
       backlog: { perSecond: rounded(fastest) },
       sustained: { ...steady, highestLag: Math.max(...samples.map(({ lag }) => lag)) },
     };
-    return { rows, figures: { endToEndEventsPerSecond: steady.perSecond, endToEndBacklogPerSecond: rounded(fastest) } };
+    const endToEndEventsPerSecond = steady.isSteady === 1 ? steady.perSecond : 0;
+    return { rows, figures: { endToEndEventsPerSecond, endToEndBacklogPerSecond: rounded(fastest) } };
   } finally {
     await line.stop();
   }
@@ -48,6 +49,7 @@ async function backlogRate(line: Line, records: number): Promise<number> {
   return rateOf(start, line.sample());
 }
 
+/** The last one tried, where none was. */
 async function highestSteady(line: Line, fastest: number, seconds: number) {
   for (const share of SHARES.slice(0, -1)) {
     const kept = await keepUp(line, fastest * share, seconds);

@@ -30,7 +30,7 @@ export interface Line {
   given(records: number): void;
   sample(): Sample;
   accepted(count: number): Promise<void>;
-  /** Resolves when nothing lags. */
+  /** Resolves when nothing lags, or something was refused. */
   caughtUp(): Promise<void>;
   readonly refusal: string;
   stop(): Promise<void>;
@@ -77,7 +77,7 @@ export async function openLine(brokers: string, topic: string): Promise<Line> {
       while (told.accepted < count) await pause(LOOK_MS);
     },
     async caughtUp() {
-      while (told.accepted < acked) await pause(LOOK_MS);
+      while (told.accepted < acked && told.refused === 0) await pause(LOOK_MS);
     },
     get refusal() {
       return told.refused === 0 ? '' : `${told.refused} requests refused: ${told.why}`;

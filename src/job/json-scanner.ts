@@ -1,7 +1,7 @@
 /**
  * Judges in one pass whether a text is a JSON object, and cuts it at its own members; what a value holds is passed over.
  * What is JSON here is JSON to `JSON.parse`, and the other way about. A value costs no object, a text is looked at once.
- * Source: RFC 8259. Pure.
+ * Source: RFC 8259. Pure, but for the names of the object before.
  */
 import { isAscii } from 'node:buffer';
 import type { ObjectText } from './json-members.ts';
@@ -27,6 +27,7 @@ const MOST_DIGITS = 199;
 /** The names of the object before, by their places. Jobs have the same ones over and over: a text that is known needs not be made. */
 const usualNames: string[] = [];
 const MOST_USUAL_NAMES = 32;
+const LONGEST_USUAL_NAME = 64;
 
 /** Without a stack: it is caught here. */
 const NOT_JSON = new Error('not JSON');
@@ -103,7 +104,8 @@ class Scanner {
     const end = this.#label() - 1;
     const inner = this.#cut(start, end);
     if (inner.includes('\\')) return JSON.parse(`"${inner}"`) as string;
-    if (i < MOST_USUAL_NAMES) usualNames[i] = inner;
+    // A piece of a text keeps all of it.
+    if (i < MOST_USUAL_NAMES && inner.length <= LONGEST_USUAL_NAME) usualNames[i] = Buffer.from(inner).toString();
     return inner;
   }
 

@@ -1,14 +1,14 @@
 /**
  * One fetch ahead of KafkaJS, which asks for more only when all of an answer has been handled: meanwhile whoever comes behind
  * would have nothing to do. The next request is guessed from an answer and sent at once. Its answer is given to the same
- * request alone, so nothing is told that Kafka would not have told; where the guess was wrong (a partition was paused, or sent
- * elsewhere), Kafka is asked as ever.
+ * request alone, so nothing is told that Kafka would not have told. Where the guess was wrong (a partition was paused, or sent
+ * elsewhere), came to nothing, or is two seconds old, Kafka is asked as ever, and nothing is guessed from the next answer.
  * Only while there is a backlog: at the log's end, an answer that is asked for early would hold less.
  */
 import type { Broker } from 'kafkajs';
 import type { FetchedPartition } from './committed-only.ts';
 
-/** An answer that nobody has asked for by then may tell of a log that was deleted since. */
+/** An answer that nobody has asked for by then may tell of a log that was deleted since, and takes room for nothing. */
 const KEPT_MS = 2_000;
 /** Records that an answer has left in the log. */
 const BACKLOG_RECORDS = 1_000;
@@ -28,31 +28,33 @@ export type Fetch = (request: FetchRequest) => Promise<FetchAnswer>;
 
 interface Guess {
   readonly request: string;
-  readonly sentAt: number;
-  readonly answer: Promise<FetchAnswer>;
+  /** Undefined when Kafka did not give it: why is told to whoever asks as ever. */
+  readonly answer: Promise<FetchAnswer | undefined>;
 }
+
+const DROPPED: Guess = { request: '', answer: Promise.resolve(undefined) };
 
 /** For one broker, asked by one caller: a call begins when the one before it is over. */
 export function fetchingAhead(fetch: Fetch): Fetch {
   let guess: Guess | undefined;
+  let dropping: NodeJS.Timeout | undefined;
+
+  function guessNext(request: FetchRequest): void {
+    guess = { request: JSON.stringify(request), answer: fetch(request).catch(() => undefined) };
+    dropping = setTimeout(() => {
+      guess = DROPPED;
+    }, KEPT_MS).unref();
+  }
+
   return async (request) => {
-    const early = isGuessed(request, guess) ? guess.answer : undefined;
+    clearTimeout(dropping);
+    const early = guess?.request === JSON.stringify(request) ? await guess.answer : undefined;
+    const wasWrong = guess !== undefined && early === undefined;
     guess = undefined;
-    const answer = await (early ?? fetch(request));
-    if (hasBacklog(answer)) guess = guessed(fetch, nextRequest(request, answer));
+    const answer = early ?? (await fetch(request));
+    if (!wasWrong && hasBacklog(answer)) guessNext(nextRequest(request, answer));
     return answer;
   };
-}
-
-function isGuessed(request: FetchRequest, guess: Guess | undefined): guess is Guess {
-  return guess?.request === JSON.stringify(request) && performance.now() - guess.sentAt < KEPT_MS;
-}
-
-function guessed(fetch: Fetch, request: FetchRequest): Guess {
-  const answer = fetch(request);
-  // Told to whoever asks, if anybody does.
-  answer.catch(() => undefined);
-  return { request: JSON.stringify(request), sentAt: performance.now(), answer };
 }
 
 function hasBacklog({ responses }: FetchAnswer): boolean {
@@ -60,10 +62,10 @@ function hasBacklog({ responses }: FetchAnswer): boolean {
   return left.reduce((sum, each) => sum + each, 0) >= BACKLOG_RECORDS;
 }
 
-/** Of a partition that the answer holds records of: Kafka says nothing more of the others. */
-function leftInLog({ messages, highWatermark }: AnsweredPartition): number {
+/** Of a partition that the answer holds records of: Kafka says nothing more of the others. What is not decided is not there yet. */
+function leftInLog({ messages, highWatermark, lastStableOffset }: AnsweredPartition): number {
   const last = messages.at(-1);
-  return last === undefined ? 0 : Number(highWatermark) - Number(last.offset) - 1;
+  return last === undefined ? 0 : Math.min(Number(highWatermark), Number(lastStableOffset)) - Number(last.offset) - 1;
 }
 
 /** From behind what was answered. */

@@ -1,12 +1,13 @@
 /**
- * How much is fetched at once: about so many records, whatever they are like. What is made of a fetch holds up all else, and is
- * what the garbage collector has to look through; and each fetch has its price, which few large records would pay for nothing.
+ * How much is fetched at once: about so many records of the size that the last ones had, as far as they are not compressed. What
+ * is made of a fetch holds up all else, and is what the garbage collector has to look through; and each fetch has its price,
+ * which few large records would pay for nothing.
  */
 import type { Fetch, FetchAnswer, FetchRequest } from './fetch-ahead.ts';
 
 const RECORDS = 1_500;
 const [LEAST_BYTES, MOST_BYTES] = [524_288, 4_194_304];
-/** Of a fetch at most, so that each has several partitions' records. */
+/** Of a fetch at most, where several are asked for: so that each has the records of more than one. */
 const PARTITION_SHARE = 0.5;
 
 /** For one broker, asked by one caller. The request's own sizes do not count. */
@@ -20,7 +21,8 @@ export function sizing(fetch: Fetch): Fetch {
 }
 
 function ofSize(request: FetchRequest, bytes: number): FetchRequest {
-  const maxBytes = bytes * PARTITION_SHARE;
+  const isOfOne = request.topics.flatMap(({ partitions }) => partitions).length === 1;
+  const maxBytes = isOfOne ? bytes : bytes * PARTITION_SHARE;
   const topics = request.topics.map(({ topic, partitions }) => ({
     topic,
     partitions: partitions.map((each) => ({ ...each, maxBytes })),

@@ -83,6 +83,21 @@ it('counts letters once that are written twice, of a batch that was read again w
   expect(values.filter(({ labels }) => labels.topic === 'read-twice').map(({ value }) => value)).toEqual([10]);
 });
 
+it.each([
+  [500, [500]],
+  [501, [251, 250]],
+  [1_002, [334, 334, 334]],
+])('cuts %i records into batches that are about as large', async (count, sizes) => {
+  const { outlet, batches } = await openShard();
+  const held = new HeldPartition({ topic: 't', partition: 0 }, 1);
+  held.adopt([{ ...outlet, claim: claimOf('one') }], 0, { generation: 0, reached: -1, finished: [] });
+  held.begin();
+  await feed(held, batchOf(0, count), { isCurrent: () => true, heartbeat: async () => {}, resolve: () => {} }, STAGES);
+  await outlet.shard.stop();
+  const ends = batches.map(({ last }) => last + 1);
+  expect(ends.map((end, i) => end - (ends[i - 1] ?? 0))).toEqual(sizes);
+});
+
 it('sends nothing of a batch under a claim that was made anew while a letter was written (rule 8)', async () => {
   const { outlet, batches } = await openShard();
   const held = new HeldPartition({ topic: 't', partition: 0 }, 1);

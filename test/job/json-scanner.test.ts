@@ -16,6 +16,7 @@ const SEEDS = [
   '{"class":"HardJob","args":[1.0,-0,2.5e-7,1E+3,"é\\u00e9\\n",[],{}],"retry":true,"jid":null,"at":1763734000.5}',
   ' { "a" : [ { "b" : [ [ ] , { } ] } , false ] , "c" : "\\"\\\\\\/\\b\\f\\r\\t" } ',
   '{"":{"":{"":0}}}\n',
+  '{"queue":"low","created_at":1.5,"enqueued_at":2,"args":[]}',
 ];
 const SIGNS = [
   '"',
@@ -133,6 +134,8 @@ it('cuts an object at its own names, whatever those of the one before were', () 
     const values = [...members].map(([name, value]) => [name, JSON.parse(value)]);
     expect(Object.fromEntries(values)).toEqual(JSON.parse(text));
   }
-  for (const text of ['{queue":1}', '{"queue"1}', '{ queue":1}', '{"queue:1}'])
+  for (const text of ['{xqueue":1}', '{"queue"1}', '{queue":1}', '{"queue:1}', '{"queue"']) {
+    scanObject(Buffer.from('{"queue":1}'));
     expect(scanObject(Buffer.from(text))).toBeUndefined();
+  }
 });

@@ -143,3 +143,26 @@ it('mend each broker once', async () => {
   const { fetch } = await cluster.findBroker({ nodeId: '0' });
   expect((await cluster.findBroker({ nodeId: '0' })).fetch).toBe(fetch);
 });
+
+it('asks ahead behind a backlog, for as much as fits the records', async () => {
+  const asked: { maxBytes: number; from: string }[] = [];
+  const partition = {
+    partition: 0,
+    messages: [],
+    abortedTransactions: null,
+    highWatermark: '9000',
+    lastStableOffset: '9000',
+  };
+  const fetch: Broker['fetch'] = async ({ maxBytes = 0, topics: [topic] }) => {
+    const { fetchOffset: offset = '' } = topic?.partitions[0] ?? {};
+    asked.push({ maxBytes, from: offset });
+    const messages = [{ ...message(Number(offset), '1', null, false), value: Buffer.alloc(1_000) }];
+    return { responses: [{ topicName: 't', partitions: [{ ...partition, messages }] }] };
+  };
+  const broker = await connectedTo({ fetch } as unknown as Broker).findBroker({ nodeId: '0' });
+  await broker.fetch({ topics: [{ topic: 't', partitions: [{ partition: 0, fetchOffset: '5', maxBytes: 1 }] }] });
+  expect(asked).toEqual([
+    { maxBytes: 524_288, from: '5' },
+    { maxBytes: 1_500_000, from: '6' },
+  ]);
+});

@@ -5,7 +5,7 @@ import { sizing } from '../../src/kafka/fetch-size.ts';
 const REQUEST: FetchRequest = {
   maxBytes: 1,
   maxWaitTime: 250,
-  topics: [{ topic: 't', partitions: [{ partition: 3, fetchOffset: '7', maxBytes: 1 }] }],
+  topics: [{ topic: 't', partitions: [0, 3].map((partition) => ({ partition, fetchOffset: '7', maxBytes: 1 })) }],
 };
 
 function answer(...values: (number | null)[]): FetchAnswer {
@@ -32,10 +32,17 @@ it.each([
   ['of those without a value too', [answer(null, 2_000)], 1_500_000],
   ['as before when nothing came', [answer(1_000), answer(), answer()], 1_500_000],
 ])('asks for as much as fits the records: %s', async (_, answers, bytes) => {
-  const partition = { partition: 3, fetchOffset: '7', maxBytes: bytes / 2 };
-  expect(await askedAfter(...answers)).toEqual({
-    ...REQUEST,
-    maxBytes: bytes,
-    topics: [{ topic: 't', partitions: [partition] }],
+  const partitions = [0, 3].map((partition) => ({ partition, fetchOffset: '7', maxBytes: bytes / 2 }));
+  const topics = [{ topic: 't', partitions }];
+  expect(await askedAfter(...answers)).toEqual({ ...REQUEST, maxBytes: bytes, topics });
+});
+
+it('asks for all of it of one partition alone', async () => {
+  const asked: FetchRequest[] = [];
+  const fetch = sizing(async (request) => {
+    asked.push(request);
+    return answer();
   });
+  await fetch({ ...REQUEST, topics: [{ topic: 't', partitions: [{ partition: 3, fetchOffset: '7', maxBytes: 1 }] }] });
+  expect(asked[0]?.topics[0]?.partitions[0]?.maxBytes).toBe(524_288);
 });

@@ -15,6 +15,11 @@ class Timer {
     this.at = at;
     this.call = call;
   }
+
+  /** No process waits for it. */
+  unref(): this {
+    return this;
+  }
 }
 
 class Agenda {

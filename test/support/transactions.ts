@@ -2,7 +2,7 @@
 import kafkajs, { type Producer, type Transaction } from 'kafkajs';
 import { kafkaBrokers } from './stack.ts';
 
-const LARGE_BYTES = 600_000;
+const LARGE_BYTES = 1_000_000;
 /** The number 0, and the key of an abort mark. */
 const ZERO_KEY = Buffer.alloc(4);
 

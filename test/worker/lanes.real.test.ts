@@ -58,6 +58,8 @@ it.each([
   [100, 50],
   [120, 50],
   [300, 100],
+  [500, 100],
+  [540, 108],
   [2_000, 112],
 ])('of %i places, the first call asks for %i jobs', async (concurrency, most) => {
   const asked = startHost(concurrency, 10);
@@ -65,7 +67,7 @@ it.each([
   expect(asked[0]?.most).toBe(most);
 });
 
-it('has three calls under way while there is plenty, and none where there is little', async () => {
+it('has as many calls under way as there are places for, and none where there is little', async () => {
   let runs = 0;
   const asked = startHost(300, 10, async () => {
     runs += 1;
@@ -78,6 +80,15 @@ it('has three calls under way while there is plenty, and none where there is lit
   for (const { answer } of asked.slice(1)) answer(1);
   await vi.waitFor(async () => expect(await redis.info('clients')).toContain('blocked_clients:1'));
   expect(asked).toHaveLength(4);
+});
+
+it('has five calls under way at most', async () => {
+  const asked = startHost(1_000, 10, () => new Promise(() => {}));
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  asked[0]?.answer(112);
+  await vi.waitFor(() => expect(asked).toHaveLength(6));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(asked).toHaveLength(6);
 });
 
 it('asks for as many jobs of 10 kB as Redis can answer at one go', async () => {

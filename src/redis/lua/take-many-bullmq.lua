@@ -137,8 +137,9 @@ end
 
 local ADDED_FIELDS = 6
 
--- Whether the hash of a job that was in `wait` is as it was added. `added`: ats, stc, name, data, opts, timestamp. What waits has
--- no priority and no delay any more. Nobody gives other fields to a job from Kafka before it is taken.
+-- Whether the hash of a job that was in `wait` is as it was added. `added`: ats, stc, name, data, opts, timestamp. What waits there has
+-- no priority, and its delay is over, whatever its hash says: BullMQ's `promoteJobs` leaves both fields, which nobody reads of a job
+-- that runs. Nobody gives other fields to a job from Kafka before it is taken.
 local function is_fresh(id, job, added)
   return not added[1] and not added[2] and added[3] and added[4] and added[5] and added[6]
     and (is_from_kafka(id) or call('HLEN', job) == ADDED_FIELDS)

@@ -2,9 +2,9 @@
  * BullMQ's Worker with a loop of our own: connections, lock renewal, the stalled check and closing are BullMQ's, and so is
  * every outcome but success; jobs are taken and completed many in one call (queue/bullmq/source.ts).
  *
- * Three calls are under way at most, each a completion of all that has ended and, behind it on the same connection, the
- * taking of as many jobs as there is room for: a third of the concurrency, so that one third runs, one is in Redis, and one
- * waits there for its turn.
+ * Five calls are under way at most, each a completion of all that has ended and, behind it on the same connection, the
+ * taking of as many jobs as there is room for: a fifth of the concurrency, or a hundred, so that some run while others are in
+ * Redis or wait there for their turn.
  * Nothing is taken beyond the concurrency: what has ended is completed before. While the queue is empty the worker sleeps on
  * BullMQ's marker.
  *
