@@ -43,7 +43,7 @@ export interface Job {
   readonly queue: string;
   /** Full name of the message type, or class; BullMQ's job name. */
   readonly name: string;
-  /** proto3 JSON text; for Sidekiq, the whole job behind its opening brace, where the time at which it is enqueued goes. */
+  /** proto3 JSON text; for Sidekiq, the whole job but for the time at which it is enqueued. */
   readonly data: string;
   readonly attempts: number;
   readonly backoff: Backoff;

@@ -7,7 +7,7 @@ import type { Event, Job } from './job.ts';
 import type { Members } from './json-members.ts';
 import { firstOriginOf } from './letter.ts';
 import { aboutOf, DEFAULT_ATTEMPTS, DEFAULT_BACKOFF } from './place.ts';
-import { DEFAULT_SIDEKIQ_QUEUE, type Dialect, jidOf, stampedRest } from './sidekiq-job.ts';
+import { DEFAULT_SIDEKIQ_QUEUE, type Dialect, jidOf, stampedText } from './sidekiq-job.ts';
 
 export interface SidekiqPlace {
   /** Id of the job that the record becomes: `k~<topic>~<generation>~<partition>~<group>~<offset>`. */
@@ -30,7 +30,7 @@ export function placeSidekiqJob(event: Event, place: SidekiqPlace): Job {
   const queue = place.queue ?? (event.queue || DEFAULT_SIDEKIQ_QUEUE);
   const about = aboutOf(event);
   const createdAtMs = event.createdAt ?? now;
-  const data = stampedRest(
+  const data = stampedText(
     { members: sidekiq?.members ?? membersOf(event, place), inner: sidekiq?.inner },
     {
       jid: sidekiq?.jid ?? jidOf(firstIdOf(event, id), createdAtMs),
@@ -63,7 +63,7 @@ function firstIdOf({ headers = {} }: Event, id: string): string {
 
 /** What lies in Redis: on the queue, behind the head of its time, or in the schedule when the job is due later. */
 export function leftText({ data, delayMs }: Pick<Job, 'data' | 'delayMs'>, enqueuedHead: string): string {
-  return (delayMs > 0 ? '{' : enqueuedHead) + data;
+  return delayMs > 0 ? data : enqueuedHead + data.slice(1);
 }
 
 /** N attempts are N - 1 retries. */

@@ -75,18 +75,13 @@ export interface Stamp {
   readonly about: SidekiqAbout;
 }
 
-/** The text that is put into the schedule, and on a queue but for `enqueued_at` (see `enqueuedText`). */
-export function stampedText(job: Pick<SidekiqJob, 'members' | 'inner'>, stamp: Stamp): string {
-  return `{${stampedRest(job, stamp)}`;
-}
-
 /**
- * The same behind its opening brace, where the time at which a job is enqueued goes: a text of many pieces that is cut is copied.
- * Our own field comes last, and the source first in it: scripts find it there.
+ * The text that is put on a queue or into the schedule, but for `enqueued_at` (see `enqueuedText`). Our own field comes
+ * last, and the source first in it: scripts find it there.
  */
-export function stampedRest(job: Pick<SidekiqJob, 'members' | 'inner'>, stamp: Stamp): string {
+export function stampedText(job: Pick<SidekiqJob, 'members' | 'inner'>, stamp: Stamp): string {
   const about = aboutText(stamp.about);
-  return `${stampedMembers(job, stamp)}${about === '{}' ? '' : `,"${ABOUT}":${about}`}}`;
+  return `{${stampedMembers(job, stamp)}${about === '{}' ? '' : `,"${ABOUT}":${about}`}}`;
 }
 
 /** Most jobs keep what they say, which is not put together anew then. */
