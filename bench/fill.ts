@@ -9,7 +9,7 @@ import { envelope } from './payload.ts';
 import { ratioOf } from './statistics.ts';
 import { fillTopic } from './topic.ts';
 
-const RECORDS = 300_000;
+const RECORDS = 500_000;
 const QUICK_RECORDS = 120_000;
 const LIMIT_MS = 4_000;
 

@@ -10,7 +10,7 @@ import { PAYLOAD_BYTES, sidekiqJob } from './payload.ts';
 import { ratioOf } from './statistics.ts';
 import { fillTopic } from './topic.ts';
 
-const RECORDS = 400_000;
+const RECORDS = 800_000;
 const QUICK_RECORDS = 150_000;
 const LIMIT_MS = 4_000;
 const QUEUE = 'queue:filled';
