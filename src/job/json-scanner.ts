@@ -64,11 +64,12 @@ class Scanner {
     this.#blanks();
     const start = this.#at;
     if (this.#bytes[this.#at] !== CLOSE_OBJECT) this.#members(members);
-    const inner = this.#isRepetitive ? undefined : this.#cut(start, this.#at);
     this.#sign(CLOSE_OBJECT);
     this.#blanks();
     if (this.#at !== this.#bytes.length) throw NOT_JSON;
     const text = this.#text ?? this.#bytes.toString();
+    // Before it there are only signs of one byte, and behind it only blanks.
+    const inner = this.#isRepetitive ? undefined : text.slice(start, text.lastIndexOf('}'));
     return { text, members, inner, depth: this.#depth + 1, isSuspect: this.#isSuspect };
   }
 

@@ -54,6 +54,16 @@ describe('locks', () => {
 describe('a job that was taken without a lock', () => {
   const asked = () => lock.mock.calls.map(([jobs]) => jobs.map(({ token }: HeldJob) => token));
 
+  it.each([
+    ['that does not answer yet', () => new Promise(() => {})],
+    ['that says it is lost', async () => [false]],
+  ])('is asked for once of a Redis %s', async (_, answer) => {
+    lock.mockImplementation(answer);
+    locks.keep(run('a', false));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(asked()).toEqual([['a']]);
+  });
+
   it('is locked when it has run for half a second, all that have in one call, and is renewed from then on', async () => {
     locks.keep(run('a', false, 'one'));
     locks.keep(run('b', false, 'two'));
