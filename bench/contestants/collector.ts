@@ -2,8 +2,10 @@
 import { startReceiver } from '../../src/faults/receiver.ts';
 
 const TELL_MS = 100;
+/** Minutes of events: half an hour of them are more than a process can hold. */
+const REMEMBERED = 1_000_000;
 
-const receiver = await startReceiver();
+const receiver = await startReceiver({ remembers: REMEMBERED });
 setInterval(() => {
   process.send?.({
     url: receiver.url,

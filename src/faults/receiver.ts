@@ -48,11 +48,16 @@ export interface ReceiverOptions {
   readonly dump?: string | undefined;
   /** Called with the id of every accepted event. */
   readonly onEvent?: (id: string) => void;
+  /** How many events it knows again, at least; without it all. */
+  readonly remembers?: number;
 }
 
-export async function startReceiver({ dump, onEvent }: ReceiverOptions = {}): Promise<Receiver> {
-  /** A checksum of the event by its id. */
-  const seen = new Map<string, number>();
+export async function startReceiver({
+  dump,
+  onEvent,
+  remembers = Number.POSITIVE_INFINITY,
+}: ReceiverOptions = {}): Promise<Receiver> {
+  const seen = new Seen(remembers);
   const file: WriteStream | undefined = dump === undefined ? undefined : createWriteStream(dump);
   let total = 0;
   let refused = 0;
@@ -62,7 +67,7 @@ export async function startReceiver({ dump, onEvent }: ReceiverOptions = {}): Pr
     for (const item of items) checkSame(item, seen);
     for (const item of items) {
       total += 1;
-      seen.set(item.eid as string, checksum(item));
+      seen.add(item.eid as string, checksum(item));
       file?.write(`${JSON.stringify(item)}\n`);
       onEvent?.(item.eid as string);
     }
@@ -96,7 +101,7 @@ export async function startReceiver({ dump, onEvent }: ReceiverOptions = {}): Pr
       return total;
     },
     get distinct() {
-      return seen.size;
+      return seen.count;
     },
     get refused() {
       return refused;
@@ -115,6 +120,31 @@ export async function startReceiver({ dump, onEvent }: ReceiverOptions = {}): Pr
       if (file !== undefined) await new Promise((resolve) => file.end(resolve));
     },
   };
+}
+
+/** A checksum of each event by its id: of the last `most` at least, and of twice as many at most. */
+class Seen {
+  /** Different ids, as far as they are remembered. */
+  count = 0;
+  readonly #most: number;
+  #latest = new Map<string, number>();
+  #before = new Map<string, number>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  get(id: string): number | undefined {
+    return this.#latest.get(id) ?? this.#before.get(id);
+  }
+
+  add(id: string, sum: number): void {
+    if (this.get(id) === undefined) this.count += 1;
+    this.#latest.set(id, sum);
+    if (this.#latest.size < this.#most) return;
+    this.#before = this.#latest;
+    this.#latest = new Map();
+  }
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
@@ -162,7 +192,7 @@ function checksum({ stm: _, ...fields }: Item): number {
   return crc32(JSON.stringify(fields));
 }
 
-function checkSame(item: Item, seen: ReadonlyMap<string, number>): void {
+function checkSame(item: Item, seen: Seen): void {
   const before = seen.get(item.eid as string);
   if (before !== undefined && before !== checksum(item)) throw new Error(`eid ${item.eid} was another event before`);
 }

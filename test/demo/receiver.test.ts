@@ -55,6 +55,19 @@ it('accepts what the protocol allows, and counts events and their ids', async ()
   expect([receiver.total, receiver.distinct, receiver.refused]).toEqual([3, 2, 0]);
 });
 
+it('knows so many again as it is told to remember, and keeps no more than twice as many', async () => {
+  await receiver.stop();
+  receiver = await startReceiver({ remembers: 2 });
+  const eids = [1, 2, 3];
+  for (const n of eids) await post([item({ eid: id(n) })]);
+  expect(receiver.distinct).toBe(3);
+  await post([item({ eid: id(2) }), item({ eid: id(3) })]);
+  expect(receiver.distinct).toBe(3);
+  await post([item({ eid: id(4) }), item({ eid: id(5) }), item({ eid: id(6) })]);
+  await post([item({ eid: id(1) })]);
+  expect(receiver.distinct).toBe(7);
+});
+
 it('writes what it has accepted', async () => {
   await post([item(), item({ eid: id(2) })]);
   await post([item({ e: 'x' })]);
