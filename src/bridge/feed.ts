@@ -5,44 +5,18 @@
  */
 import type { Clock } from '../clock.ts';
 import { isSluiceError } from '../errors.ts';
-import { jobIdPrefix } from '../job/identity.ts';
-import type { BatchControl, KafkaRecord, RecordBatch } from '../kafka/consumer.ts';
+import type { BatchControl, RecordBatch } from '../kafka/consumer.ts';
 import type { Metrics } from '../metrics.ts';
-import { isFenced, type PlacedJob } from '../queue/sink.ts';
-import type { Decoder } from './decode.ts';
-import type { Delays } from './delays.ts';
+import { countsByQueue, offsetsOf, textBytesOf } from '../queue/jobs.ts';
+import { isFenced, type Jobs } from '../queue/sink.ts';
+import { type Cut, cuts, planCut, type Stages } from './cut.ts';
 import type { HeldPartition, HeldShard } from './held-partition.ts';
-import type { LateRecord } from './late-records.ts';
-import type { Letters, RejectedRecord } from './letters.ts';
-import type { Router } from './route.ts';
-import { afterFence, isFinished, mayEnqueue } from './rules.ts';
+import type { RejectedRecord } from './letters.ts';
+import { afterFence } from './rules.ts';
 import type { FeedEnd, Sends } from './sends.ts';
-import type { Shard } from './shard.ts';
 
-const CUT_RECORDS = 500;
-const CUT_BYTES = 1_048_576;
 const CUTS_UNDER_WAY = 2;
 const BEAT_MS = 1_000;
-
-/** What a topic's records go through. */
-export interface Stages {
-  readonly decode: Decoder;
-  readonly route: Router;
-  readonly letters: Letters;
-  readonly delays: Delays;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-}
-
-/** Speaks for the log from `from` to `last`. */
-interface Cut {
-  readonly from: number;
-  readonly last: number;
-  readonly bytes: ReadonlyMap<Shard, number>;
-  readonly jobs: ReadonlyMap<string, PlacedJob[]>;
-  readonly rejected: readonly RejectedRecord[];
-  readonly late: readonly LateRecord[];
-}
 
 const TAKEN: FeedEnd = { kind: 'taken' };
 const REVOKED: FeedEnd = { kind: 'revoked' };
@@ -196,11 +170,11 @@ async function sendToShard(
     }
     target.acked = Math.max(target.acked, reply.enqueued);
     // What became no job here, letters and gaps of the log included, is settled.
-    const unfinished = sink.isTracked ? jobs.map(({ offset }) => offset) : [];
+    const unfinished = sink.isTracked ? offsetsOf(jobs) : [];
     target.finished.addExcept(cut.from, cut.last + 1, unfinished);
     if (!sink.isTracked) metrics.recordsSettled.inc({ topic: held.topic, outcome: 'enqueued' }, reply.created);
     shard.enqueued(reply, textBytesOf(jobs));
-    held.recovery?.enqueued(jobs, reply);
+    held.recovery?.enqueued(offsetsOf(jobs), reply);
     countJobs(metrics, held.topic, jobs);
     return TAKEN;
   } catch (error) {
@@ -213,80 +187,6 @@ async function sendToShard(
   }
 }
 
-function countJobs(metrics: Metrics, topic: string, jobs: readonly PlacedJob[]): void {
-  const counts = new Map<string, number>();
-  for (const { job } of jobs) counts.set(job.queue, (counts.get(job.queue) ?? 0) + 1);
-  for (const [queue, count] of counts) metrics.jobsEnqueued.inc({ topic, queue }, count);
-}
-
-function planCut(held: HeldPartition, { from, records, last }: CutRecords, stages: Stages): Cut {
-  const { decode, route, delays, metrics, clock } = stages;
-  metrics.recordsRead.inc({ topic: held.topic }, records.length);
-  const now = clock.now();
-  const idPrefix = jobIdPrefix(held.topic, held.generation, held.partition);
-  const late: LateRecord[] = [];
-  const jobs = new Map<string, PlacedJob[]>(held.shards.map(({ shard }) => [shard.name, []]));
-  const rejected: RejectedRecord[] = [];
-  const finished = held.shards.map((each) => each.finished);
-  for (const record of records) {
-    if (isFinished(record.offset, finished) || delays.isForOthers(record)) continue;
-    const decoded = decode(record);
-    const routed = 'reason' in decoded ? decoded : route(decoded.event, now, `${idPrefix}${record.offset}`);
-    if ('reason' in routed) {
-      rejected.push({ record, rejection: routed });
-      continue;
-    }
-    if ('drift' in decoded && decoded.drift > 0) metrics.schemaDrift.inc({ message: routed.job.name });
-    const target = held.shards.find(({ shard }) => shard.name === routed.shard);
-    if (target === undefined || !mayEnqueue(record.offset, target.finished)) continue;
-    const dueAt = 'event' in decoded ? delays.dueOf(decoded.event, record) : undefined;
-    if (dueAt !== undefined) {
-      late.push({ record, dueAt, queue: routed.job.queue });
-      continue;
-    }
-    jobs.get(routed.shard)?.push({ offset: record.offset, job: routed.job });
-  }
-  const bytes = new Map(
-    held.shards.map(({ shard }) => {
-      const own = jobs.get(shard.name) ?? [];
-      return [shard, shard.footprint.expected(textBytesOf(own), own.length)];
-    }),
-  );
-  return { from, last, bytes, jobs, rejected, late };
-}
-
-function textBytesOf(jobs: readonly PlacedJob[]): number {
-  return jobs.reduce((sum, { job }) => sum + job.data.length, 0);
-}
-
-interface CutRecords {
-  readonly from: number;
-  readonly records: readonly KafkaRecord[];
-  /** The cut speaks for the log up to here: the last one's goes to where the fetch has gone. */
-  readonly last: number;
-}
-
-function* cuts({ records: fetched, end }: RecordBatch, position: number): Generator<CutRecords> {
-  const records = fetched.filter(({ offset }) => offset >= position);
-  const most = evenly(records.length);
-  let from = position;
-  let start = 0;
-  let bytes = 0;
-  for (let i = 0; i < records.length; i++) {
-    const size = (records[i] as KafkaRecord).value?.length ?? 0;
-    if (i > start && (i - start >= most || bytes + size > CUT_BYTES)) {
-      const { offset: last } = records[i - 1] as KafkaRecord;
-      yield { from, records: records.slice(start, i), last };
-      from = last + 1;
-      start = i;
-      bytes = 0;
-    }
-    bytes += size;
-  }
-  if (start < records.length) yield { from, records: records.slice(start), last: end - 1 };
-}
-
-/** Records of each cut, so that the last is not much smaller than the others: every cut is a call. */
-function evenly(records: number): number {
-  return Math.ceil(records / Math.ceil(records / CUT_RECORDS));
+function countJobs(metrics: Metrics, topic: string, jobs: Jobs): void {
+  for (const [queue, count] of countsByQueue(jobs)) metrics.jobsEnqueued.inc({ topic, queue }, count);
 }

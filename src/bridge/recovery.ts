@@ -2,7 +2,7 @@
  * The answer to a loss of Redis, partition by partition: from the moment it is noticed until everything that Redis had
  * held, and that is not finished, is enqueued again. Only tells; what is done about the loss is the claim's business.
  */
-import type { Enqueued, PlacedJob } from '../queue/sink.ts';
+import type { Enqueued } from '../queue/sink.ts';
 
 /** A loss that has been made good. Times are milliseconds since the epoch. */
 export interface Loss {
@@ -34,8 +34,8 @@ export class Recovery {
     this.#enqueuedAgain = earlier === undefined ? 0 : earlier.#enqueuedAgain;
   }
 
-  enqueued(jobs: readonly PlacedJob[], { created }: Enqueued): void {
-    const again = jobs.filter(({ offset }) => offset <= this.#found.reached).length;
+  enqueued(offsets: readonly number[], { created }: Enqueued): void {
+    const again = offsets.filter((offset) => offset <= this.#found.reached).length;
     this.#enqueuedAgain += Math.min(again, created);
   }
 

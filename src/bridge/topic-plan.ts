@@ -3,11 +3,12 @@ import type { Treatment } from '../job/place.ts';
 import type { QueueConfig, SidekiqConfig } from '../queue/config.ts';
 import type { Schemas } from '../schema/schemas.ts';
 import type { TopicConfig } from './config.ts';
+import type { Stages } from './cut.ts';
 import { createDecoder } from './decode.ts';
-import type { Stages } from './feed.ts';
 import { fingerprint } from './fingerprint.ts';
 import { createRouter, reachableShards } from './route.ts';
 import type { Outlet, Shard } from './shard.ts';
+import { createSidekiqPacker } from './sidekiq-packer.ts';
 
 export interface TopicPlan {
   readonly stages: Stages;
@@ -15,7 +16,7 @@ export interface TopicPlan {
   readonly fingerprint: string;
 }
 
-export interface PlanContext extends Omit<Stages, 'decode' | 'route'> {
+export interface PlanContext extends Omit<Stages, 'decode' | 'route' | 'packer'> {
   readonly config: {
     readonly kafka: { readonly groupId: string };
     readonly topics: Readonly<Record<string, TopicConfig>>;
@@ -50,6 +51,7 @@ function plan(settings: TopicConfig, context: PlanContext): TopicPlan {
     stages: {
       decode: createDecoder(settings, schemas),
       route,
+      packer: settings.target === 'sidekiq' ? packer(settings, context) : undefined,
       letters,
       delays,
       metrics,
@@ -58,6 +60,10 @@ function plan(settings: TopicConfig, context: PlanContext): TopicPlan {
     outlets: reachable.map((name) => outletOf(shards.get(name) as Shard, settings)),
     fingerprint: fingerprint(settings, reachable, config.queues),
   };
+}
+
+function packer(topic: TopicConfig, { config, onQueue }: PlanContext): Stages['packer'] {
+  return createSidekiqPacker({ topic, routing: config, onQueue: (queue) => onQueue(queue, 'sidekiq') });
 }
 
 function outletOf(shard: Shard, { target, settle }: TopicConfig): Outlet {

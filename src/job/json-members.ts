@@ -2,7 +2,8 @@
  * The members of a JSON object as they are written: what is passed on keeps its text, because a number, an empty list or
  * an empty object is not what it was once it has been a value of another language. Pure.
  */
-import { scanObject } from './json-scanner.ts';
+import { isAscii } from 'node:buffer';
+import { Scanner } from './json-scanner.ts';
 
 /** By name, in order; where a name comes twice, the last counts, as it does for every JSON reader here. */
 export type Members = ReadonlyMap<string, string>;
@@ -19,6 +20,27 @@ export interface ObjectText {
    * beyond a double's range.
    */
   readonly isSuspect: boolean;
+}
+
+const scanner = new Scanner();
+
+/** `bytes` must be UTF-8. Undefined for what is no JSON, or no object. */
+export function scanObject(bytes: Buffer): ObjectText | undefined {
+  if (!scanner.scan(bytes)) return undefined;
+  const { count, names, starts, ends, start, depth, isSuspect } = scanner;
+  const text = bytes.toString();
+  // Pieces of a text are cheaper than pieces of bytes, where each character is one.
+  const isPlain = isAscii(bytes);
+  const members = new Map<string, string>();
+  let isRepetitive = false;
+  for (let i = 0; i < count; i++) {
+    const [name, from, to] = [names[i] as string, starts[i] as number, ends[i] as number];
+    if (members.delete(name)) isRepetitive = true;
+    members.set(name, isPlain ? text.slice(from, to) : bytes.toString('utf8', from, to));
+  }
+  // Before it there are only signs of one byte, and behind it only blanks.
+  const inner = isRepetitive ? undefined : text.slice(start, text.lastIndexOf('}'));
+  return { text, members, inner, depth, isSuspect };
 }
 
 /** `text` must be JSON, and an object: the caller has parsed it. */

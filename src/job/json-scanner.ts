@@ -1,11 +1,8 @@
 /**
  * Judges in one pass whether a text is a JSON object, and cuts it at its own members; what a value holds is passed over.
- * What is JSON here is JSON to `JSON.parse`, and the other way about. A value costs no object, a text is looked at once.
+ * What is JSON here is JSON to `JSON.parse`, and the other way about. A value costs no object, a byte is looked at once.
  * Source: RFC 8259. Pure, but for the names of the object before.
  */
-import { isAscii } from 'node:buffer';
-import type { ObjectText } from './json-members.ts';
-
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const [MINUS, PLUS, POINT, ZERO, NINE] = [0x2d, 0x2b, 0x2e, 0x30, 0x39];
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST] = [0x7b, 0x7d, 0x5b];
@@ -24,62 +21,72 @@ const SURROGATE = /^[dD][89a-fA-F]/;
 const MOST_EXPONENT_DIGITS = 2;
 const MOST_DIGITS = 199;
 
-/** The names of the object before, by their places. Jobs have the same ones over and over: a text that is known needs not be made. */
-const usualNames: string[] = [];
 const MOST_USUAL_NAMES = 32;
 const LONGEST_USUAL_NAME = 64;
 
 /** Without a stack: it is caught here. */
 const NOT_JSON = new Error('not JSON');
 
-/** `bytes` must be UTF-8. Undefined for what is no JSON, or no object. */
-export function scanObject(bytes: Buffer): ObjectText | undefined {
-  try {
-    return new Scanner(bytes).object();
-  } catch (error) {
-    if (error === NOT_JSON) return undefined;
-    throw error;
-  }
-}
-
-/** Each step begins at what it is about, and ends behind it. */
-class Scanner {
+/**
+ * What it has found stays until the next scan: where members stand, in order, and how they are named. Each step begins at what
+ * it is about, and ends behind it.
+ */
+export class Scanner {
+  /** Members, those included whose name comes again. */
+  count = 0;
+  readonly names: string[] = [];
+  /** Of the members' values. */
+  readonly starts: number[] = [];
+  readonly ends: number[] = [];
+  /** What stands between the braces, but for blanks in front of it. */
+  start = 0;
+  end = 0;
+  /** See `ObjectText` in json-members.ts. */
+  depth = 0;
+  isSuspect = false;
+  /**
+   * The names of the object before, by their places. Jobs have the same ones over and over: a text that is known needs not be
+   * made, and is the same one.
+   */
+  readonly #usual: { readonly name: string; readonly bytes: Buffer }[] = [];
   #at = 0;
-  #depth = 0;
-  #isSuspect = false;
-  #isRepetitive = false;
-  readonly #bytes: Buffer;
-  /** Of bytes that are one character each; pieces of it are cheaper than pieces of bytes. */
-  readonly #text: string | undefined;
+  #bytes: Buffer = Buffer.alloc(0);
 
-  constructor(bytes: Buffer) {
+  /** `bytes` must be UTF-8. Whether they are JSON, and an object. */
+  scan(bytes: Buffer): boolean {
     this.#bytes = bytes;
-    this.#text = isAscii(bytes) ? bytes.toString('latin1') : undefined;
+    this.#at = 0;
+    this.count = 0;
+    this.depth = 1;
+    this.isSuspect = false;
+    try {
+      this.#object();
+      return true;
+    } catch (error) {
+      if (error === NOT_JSON) return false;
+      throw error;
+    }
   }
 
-  object(): ObjectText {
-    const members = new Map<string, string>();
+  #object(): void {
     this.#blanks();
     this.#sign(OPEN_OBJECT);
     this.#blanks();
-    const start = this.#at;
-    if (this.#bytes[this.#at] !== CLOSE_OBJECT) this.#members(members);
+    this.start = this.#at;
+    if (this.#bytes[this.#at] !== CLOSE_OBJECT) this.#members();
+    this.end = this.#at;
     this.#sign(CLOSE_OBJECT);
     this.#blanks();
     if (this.#at !== this.#bytes.length) throw NOT_JSON;
-    const text = this.#text ?? this.#bytes.toString();
-    // Before it there are only signs of one byte, and behind it only blanks.
-    const inner = this.#isRepetitive ? undefined : text.slice(start, text.lastIndexOf('}'));
-    return { text, members, inner, depth: this.#depth + 1, isSuspect: this.#isSuspect };
   }
 
-  #members(members: Map<string, string>): void {
+  #members(): void {
     for (let i = 0; ; i++) {
-      const name = this.#expectedName(i) ?? this.#name(i);
-      const start = this.#at;
+      this.names[i] = this.#expectedName(i) ?? this.#name(i);
+      this.starts[i] = this.#at;
       this.#value();
-      if (members.delete(name)) this.#isRepetitive = true;
-      members.set(name, this.#cut(start, this.#at));
+      this.ends[i] = this.#at;
+      this.count = i + 1;
       this.#blanks();
       if (this.#bytes[this.#at] !== COMMA) return;
       this.#at += 1;
@@ -89,24 +96,24 @@ class Scanner {
 
   /** The name that the object before had here, if this one has it too, with the colon. */
   #expectedName(i: number): string | undefined {
-    const name = usualNames[i];
-    const end = this.#at + (name?.length ?? 0) + 1;
-    if (name === undefined || this.#bytes[end] !== QUOTE || !this.#text?.startsWith(name, this.#at + 1))
-      return undefined;
-    if (this.#bytes[this.#at] !== QUOTE) throw NOT_JSON;
+    const usual = this.#usual[i];
+    if (usual === undefined || this.#bytes[this.#at] !== QUOTE) return undefined;
+    const end = this.#at + 1 + usual.bytes.length;
+    if (this.#bytes[end] !== QUOTE || !isAt(this.#bytes, this.#at + 1, usual.bytes)) return undefined;
     this.#at = end + 1;
     this.#colon();
-    return name;
+    return usual.name;
   }
 
   /** With the colon, up to the value. */
   #name(i: number): string {
     const start = this.#at + 1;
-    const end = this.#label() - 1;
-    const inner = this.#cut(start, end);
+    const bytes = this.#bytes.subarray(start, this.#label() - 1);
+    const inner = bytes.toString();
     if (inner.includes('\\')) return JSON.parse(`"${inner}"`) as string;
-    // A piece of a text keeps all of it.
-    if (i < MOST_USUAL_NAMES && inner.length <= LONGEST_USUAL_NAME) usualNames[i] = Buffer.from(inner).toString();
+    // A piece of bytes keeps all of them.
+    if (i < MOST_USUAL_NAMES && bytes.length <= LONGEST_USUAL_NAME)
+      this.#usual[i] = { name: inner, bytes: Buffer.from(bytes) };
     return inner;
   }
 
@@ -165,7 +172,7 @@ class Scanner {
   #container(sign: number, closing: number[]): boolean {
     this.#at += 1;
     this.#blanks();
-    this.#depth = Math.max(this.#depth, closing.length + 1);
+    this.depth = Math.max(this.depth, closing.length + 2);
     if (this.#bytes[this.#at] === sign + TO_CLOSE) {
       this.#at += 1;
       return false;
@@ -196,9 +203,9 @@ class Scanner {
       if (!ESCAPES.includes(letter)) throw NOT_JSON;
       return at + 1;
     }
-    const digits = this.#cut(at + 1, at + 5);
+    const digits = this.#bytes.toString('latin1', at + 1, at + 5);
     if (!HEX.test(digits)) throw NOT_JSON;
-    if (SURROGATE.test(digits)) this.#isSuspect = true;
+    if (SURROGATE.test(digits)) this.isSuspect = true;
     return at + 5;
   }
 
@@ -211,7 +218,7 @@ class Scanner {
       this.#at += 1;
       this.#digits();
     }
-    if (this.#at - start > MOST_DIGITS) this.#isSuspect = true;
+    if (this.#at - start > MOST_DIGITS) this.isSuspect = true;
     const sign = this.#bytes[this.#at];
     if (sign === 0x65 || sign === 0x45) this.#exponent();
   }
@@ -222,7 +229,7 @@ class Scanner {
     if (sign === PLUS || sign === MINUS) this.#at += 1;
     const start = this.#at;
     this.#digits();
-    if (sign !== MINUS && this.#at - start > MOST_EXPONENT_DIGITS) this.#isSuspect = true;
+    if (sign !== MINUS && this.#at - start > MOST_EXPONENT_DIGITS) this.isSuspect = true;
   }
 
   #digits(): void {
@@ -238,10 +245,6 @@ class Scanner {
     this.#at += literal.length;
   }
 
-  #cut(start: number, end: number): string {
-    return this.#text === undefined ? this.#bytes.toString('utf8', start, end) : this.#text.slice(start, end);
-  }
-
   #sign(sign: number): void {
     if (this.#bytes[this.#at] !== sign) throw NOT_JSON;
     this.#at += 1;
@@ -250,6 +253,12 @@ class Scanner {
   #blanks(): void {
     while (isBlank(this.#bytes[this.#at])) this.#at += 1;
   }
+}
+
+/** Whether the bytes hold the expected ones at this place. */
+export function isAt(bytes: Buffer, at: number, expected: Buffer): boolean {
+  for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false;
+  return true;
 }
 
 function isDigit(sign = NOTHING): boolean {

@@ -8,6 +8,9 @@ export function letterTopic(topic: string): string {
   return `${topic}.dlq`;
 }
 
+/** What the names of all headers of ours begin with. */
+export const OWN_HEADERS = 'sluice.';
+
 /** About one death. Times are milliseconds since the epoch. */
 export const LETTER = {
   /** One of REASONS. */

@@ -32,6 +32,15 @@ export function checkedFields(members: Members): Record<string, unknown> {
   return fields;
 }
 
+export function hasRule(name: string): boolean {
+  return RULES.has(name);
+}
+
+/** `text`: the value as JSON, of a field that there is a rule for; not null. */
+export function isAllowed(name: string, text: string): boolean {
+  return RULES.get(name)?.isAllowed(shallowValue(text)) ?? true;
+}
+
 /** Of a list or an object, only that it is one. */
 function shallowValue(text: string): unknown {
   switch (text.charAt(0)) {

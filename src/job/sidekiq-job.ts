@@ -8,8 +8,8 @@ import { hash } from 'node:crypto';
 import { messageOf, SluiceError } from '../errors.ts';
 import { placeIn } from './identity.ts';
 import type { JobAbout } from './job.ts';
-import { labelOf, type Members } from './json-members.ts';
-import { scanObject } from './json-scanner.ts';
+import { labelOf, type Members, scanObject } from './json-members.ts';
+
 import { checkedFields, kindOf, LATEST_SECONDS } from './sidekiq-fields.ts';
 
 /** How times are written: by Sidekiq 6 and 7 in seconds with a fraction, by Sidekiq 8 in whole milliseconds. */
@@ -21,7 +21,7 @@ export const DEFAULT_SIDEKIQ_QUEUE = 'default';
 export const DEEPEST = 100;
 export const RUBY_CLASS = /^(::)?[A-Z]\w*(::[A-Z]\w*)*$/;
 /** Our own field. */
-const ABOUT = 'sl';
+export const ABOUT = 'sl';
 
 export interface SidekiqJob {
   readonly class: string;
@@ -106,7 +106,7 @@ function rewrittenMembers(members: Members, stamp: Stamp): string {
   return parts.join(',');
 }
 
-const NEVER_ABSENT = ['retry', 'jid', 'queue', 'created_at'];
+export const NEVER_ABSENT = ['retry', 'jid', 'queue', 'created_at'];
 
 /** Undefined for a field that does not stay. */
 function stampedValue(name: string, value: string, { jid, queue, createdAtMs, dialect }: Stamp): string | undefined {
@@ -171,7 +171,7 @@ export function timeText(ms: number, dialect: Dialect): string {
 }
 
 /** Whether a time is written as the dialect writes it. */
-function isTimeOf(dialect: Dialect, value: string): boolean {
+export function isTimeOf(dialect: Dialect, value: string): boolean {
   return (dialect === '8' ? MILLISECONDS : SECONDS).test(value);
 }
 const SECONDS = /^\d{1,10}\.\d{1,9}$/;

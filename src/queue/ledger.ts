@@ -7,7 +7,8 @@ import { randomUUID } from 'node:crypto';
 import { groupMark, jobIdPrefix } from '../job/identity.ts';
 import { askRedis, type Redis } from '../redis/connection.ts';
 import { ledgerKey } from '../redis/keys.ts';
-import { ALLOW_OOM, lua, runScript, type Script, script } from '../redis/script.ts';
+import type { PackableArgument } from '../redis/packed.ts';
+import { ALLOW_OOM, lua, runPackedScript, runScript, type Script, script } from '../redis/script.ts';
 import { CHUNK, type CountReply, counted, fenced, type ListReply, listed, rangesFrom } from './ledger-replies.ts';
 import type { Claim, Fenced, Ledger, Range } from './sink.ts';
 
@@ -25,6 +26,13 @@ const RANGES_A_CALL = 1_000;
 export interface LedgerClient extends Ledger {
   /** Runs a fenced script: its arguments begin with owner, incarnation and expected offset. */
   run<T extends unknown[]>(what: Script, claim: Claim, expected: number, ...rest: (string | number)[]): Promise<T>;
+  /** As `run`, with arguments that may be packed. */
+  runPacked<T extends unknown[]>(
+    what: Script,
+    claim: Claim,
+    expected: number,
+    ...rest: readonly PackableArgument[]
+  ): Promise<T>;
   /** Calls a reconciling script until it has gone through all chunks; see reconcile.lua. */
   reconcile(
     what: Script,
@@ -45,9 +53,15 @@ export function createLedger(name: string, redis: Redis): LedgerClient {
     return ask(async () => (await runScript(redis, what, [ledgerKey(claim.ledger)], args)) as T);
   }
 
+  function runPacked<T extends unknown[]>(what: Script, claim: Claim, expected: number, ...rest: PackableArgument[]) {
+    const args = [claim.token, claim.incarnation, expected, ...rest];
+    return ask(async () => (await runPackedScript(redis, what, [ledgerKey(claim.ledger)], args)) as T);
+  }
+
   return {
     ask,
     run,
+    runPacked,
 
     async claim(ledger, generation) {
       const token = randomUUID();

@@ -49,8 +49,20 @@ export interface PlacedJob {
   readonly job: Job;
 }
 
+/** Jobs of a batch that are written already as their sink sends them. */
+export interface PackedJobs {
+  /** In order. */
+  readonly offsets: readonly number[];
+  readonly textBytes: number;
+  /** How many there are of each queue. */
+  readonly byQueue: ReadonlyMap<string, number>;
+}
+
+export type Jobs = readonly PlacedJob[] | PackedJobs;
+
 export interface Batch {
-  readonly jobs: readonly PlacedJob[];
+  /** In the order of their offsets. */
+  readonly jobs: Jobs;
   /** The ledger advances to this offset, whether its record became a job here or not. */
   readonly last: number;
 }

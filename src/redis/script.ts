@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
 import type { Redis } from './connection.ts';
+import { type PackableArgument, PackedCommand } from './packed.ts';
 
 export interface Script {
   readonly text: string;
@@ -32,6 +33,21 @@ export function runScript(redis: Redis, { sha, text }: Script, keys: readonly st
   return onceMoreAsText(
     () => redis.evalsha(sha, keys.length, ...keys, ...args),
     () => redis.eval(text, keys.length, ...keys, ...args),
+  );
+}
+
+/** As `runScript`, of arguments that may be packed. */
+export function runPackedScript(
+  redis: Redis,
+  { sha, text }: Script,
+  keys: readonly string[],
+  args: readonly PackableArgument[],
+): Promise<unknown> {
+  const send = async (name: string, what: string) =>
+    redis.sendCommand(new PackedCommand(name, [what, keys.length, ...keys], args));
+  return onceMoreAsText(
+    () => send('evalsha', sha),
+    () => send('eval', text),
   );
 }
 

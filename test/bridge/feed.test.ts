@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Stages } from '../../src/bridge/cut.ts';
 import type { Rejection } from '../../src/bridge/decode.ts';
-import { feed, type Stages, takeBack } from '../../src/bridge/feed.ts';
+import { feed, takeBack } from '../../src/bridge/feed.ts';
 import { HeldPartition } from '../../src/bridge/held-partition.ts';
 import { Shard } from '../../src/bridge/shard.ts';
 import { systemClock } from '../../src/clock.ts';

@@ -1,7 +1,7 @@
 /** `JSON.parse` is the judge of what is JSON: here of texts that are damaged at random, and of each rule's edges. */
 import { expect, it } from 'vitest';
 import { createRandom } from '../../src/faults/random.ts';
-import { scanObject } from '../../src/job/json-scanner.ts';
+import { scanObject } from '../../src/job/json-members.ts';
 
 function isObjectToJson(text: string): boolean {
   try {

@@ -2,9 +2,11 @@
  * Knows what has become of every record, and holds against it what the bridge has Redis and Kafka believe. What it finds
  * goes into the history as its violation.
  */
+
 import type { HeldPartition } from '../../src/bridge/held-partition.ts';
 import { decodeMetadata } from '../../src/bridge/metadata.ts';
 import type { Committed, RecordBatch } from '../../src/kafka/consumer.ts';
+import { offsetsOf } from '../../src/queue/jobs.ts';
 import type { Batch } from '../../src/queue/sink.ts';
 import type { History } from './history.ts';
 import type { Entry, PartitionLog } from './partition-log.ts';
@@ -41,7 +43,7 @@ export class Judge {
   /** Nothing is passed over, and nothing is made a second time. */
   enqueues(redis: string, partition: number, ledger: Ledger, { jobs, last }: Batch): void {
     const { enqueued, unsettled, created } = ledger;
-    const offsets = new Set(jobs.map(({ offset }) => offset));
+    const offsets = new Set(offsetsOf(jobs));
     for (const entry of this.#open(partition, enqueued + 1, last + 1)) {
       const isElsewhere = entry.kind === 'job' && entry.shard !== redis;
       if (isElsewhere || offsets.has(entry.offset) || unsettled.has(entry.offset)) continue;

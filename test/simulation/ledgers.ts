@@ -2,6 +2,7 @@
  * The ledgers of one simulated Redis, and the scripts that act on them, each in one step. Stock workers do the jobs, most of
  * them soon. The fence is the model's, which is compared with Redis; the rest is written after the scripts.
  */
+import { offsetsOf } from '../../src/queue/jobs.ts';
 import type { Batch, Claim, Enqueued, Fenced, Listed, Range } from '../../src/queue/sink.ts';
 import type { LedgerName } from '../../src/redis/keys.ts';
 import { fence } from '../model/scripts.ts';
@@ -77,8 +78,8 @@ export class Ledgers {
     const { partition } = claim.ledger;
     const ledger = this.#of(partition);
     this.#options.judge.enqueues(this.#options.name, partition, ledger, batch);
-    const added = batch.jobs.filter(({ offset }) => offset > ledger.enqueued);
-    for (const { offset } of added) this.#create(partition, ledger, offset);
+    const added = offsetsOf(batch.jobs).filter((offset) => offset > ledger.enqueued);
+    for (const offset of added) this.#create(partition, ledger, offset);
     ledger.enqueued = Math.max(ledger.enqueued, batch.last);
     return { status: 'ok', enqueued: ledger.enqueued, created: added.length, existed: 0, depth: 0 };
   }

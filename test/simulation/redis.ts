@@ -4,6 +4,7 @@
  */
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { SluiceError } from '../../src/errors.ts';
+import { offsetsOf } from '../../src/queue/jobs.ts';
 import type { Batch, BullSink, Claim, Enqueued, Fenced, Refused, Sinks } from '../../src/queue/sink.ts';
 import type { Faults } from './faults.ts';
 import type { History } from './history.ts';
@@ -58,7 +59,7 @@ export class SimulatedRedis {
 
   #enqueue(claim: Claim, expected: number, batch: Batch): Enqueued | Refused | Fenced {
     const { faults } = this.#options;
-    if (batch.jobs.length > 0 && faults.strikes('refusedQueue'))
+    if (offsetsOf(batch.jobs).length > 0 && faults.strikes('refusedQueue'))
       return { status: 'refused', enqueued: -1, queue: 'q', why: 'paused-by' } as Refused;
     const reply = this.ledgers.enqueue(claim, expected, batch);
     return reply.status === 'ok' ? { ...reply, usedBytes: this.#usedBytes() } : reply;
@@ -115,7 +116,8 @@ export class SimulatedRedis {
 }
 
 function enqueueText(expected: number, { jobs, last }: Batch): string {
-  const which = jobs.length === 0 ? 'no jobs' : `${jobs.length} jobs ${jobs[0]?.offset} to ${jobs.at(-1)?.offset}`;
+  const offsets = offsetsOf(jobs);
+  const which = offsets.length === 0 ? 'no jobs' : `${offsets.length} jobs ${offsets[0]} to ${offsets.at(-1)}`;
   return `enqueue ${which}, expecting ${expected}, up to ${last}`;
 }
 

@@ -4,8 +4,8 @@
  */
 
 import type { CarriedRecord } from '../../src/bridge/carried.ts';
+import type { Stages } from '../../src/bridge/cut.ts';
 import type { Delays } from '../../src/bridge/delays.ts';
-import type { Stages } from '../../src/bridge/feed.ts';
 import type { LetterOrigin, Letters } from '../../src/bridge/letters.ts';
 import { systemClock } from '../../src/clock.ts';
 import { SluiceError } from '../../src/errors.ts';

@@ -4,6 +4,7 @@
  */
 import type { Job } from '../../job/job.ts';
 import { bullOptions } from '../../job/options.ts';
+import { unpacked } from '../jobs.ts';
 import type { Batch } from '../sink.ts';
 
 type Arguments = (string | number)[];
@@ -12,7 +13,7 @@ export function batchArguments({ jobs }: Batch, queuePrefix: (queue: string) => 
   const treatments = new Treatments(queuePrefix);
   const runs: Arguments = [];
   let [head, treatment, next] = [0, 0, -1];
-  for (const { offset, job } of jobs) {
+  for (const { offset, job } of unpacked(jobs)) {
     const number = treatments.numberOf(job);
     if (number !== treatment || offset !== next) {
       head = runs.push(number, offset, 0) - 1;

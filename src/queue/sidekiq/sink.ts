@@ -4,17 +4,18 @@
  */
 
 import { groupMark, idOfGroup } from '../../job/identity.ts';
-import type { Job } from '../../job/job.ts';
 import { objectText, textOf } from '../../job/json-members.ts';
 import { leftText } from '../../job/place-sidekiq.ts';
 import { type Dialect, enqueuedHead, untracked } from '../../job/sidekiq-job.ts';
 import type { Redis } from '../../redis/connection.ts';
 import { ledgerKey } from '../../redis/keys.ts';
 import { ALLOW_OOM, lua, type Script, script } from '../../redis/script.ts';
+import { unpacked } from '../jobs.ts';
 import { createLedger, idPrefix, LEDGER } from '../ledger.ts';
 import { fenced, refusal } from '../ledger-replies.ts';
-import type { Batch, Claim, Ledger, SidekiqSink } from '../sink.ts';
+import type { Claim, Jobs, Ledger, SidekiqSink } from '../sink.ts';
 import { deadJobReport } from './dead-job.ts';
+import { dueText, Packing } from './packing.ts';
 
 const ENQUEUE = script(LEDGER, lua('enqueue-sidekiq'));
 const RECONCILE = script(ALLOW_OOM, LEDGER, lua('remove-sidekiq'), lua('reconcile'));
@@ -39,7 +40,7 @@ export interface SidekiqSinkOptions {
 }
 
 export function createSidekiqSink({ name, redis, dialect, isTracked, now }: SidekiqSinkOptions): SidekiqSink {
-  const { claim, run, ask, reconcile, ...ledger } = createLedger(name, redis);
+  const { claim, run, runPacked, ask, reconcile, ...ledger } = createLedger(name, redis);
   const { count, list } = isTracked ? ledger : waitingForNothing(ledger);
 
   /** A script that answers whether it did something. */
@@ -55,8 +56,8 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
     list,
 
     async enqueue(claim, expected, batch) {
-      const args = [batch.last, isTracked ? 1 : 0, ...batchArguments(batch, now(), dialect)];
-      const reply = await run<[string, number, string, ...number[]]>(ENQUEUE, claim, expected, ...args);
+      const args = [batch.last, isTracked ? 1 : 0, ...packed(batch.jobs, now(), dialect).arguments];
+      const reply = await runPacked<[string, number, string, ...number[]]>(ENQUEUE, claim, expected, ...args);
       const [status, enqueued, , usedBytes = 0, created = 0, existed = 0, depth = 0] = reply;
       if (status === 'refused') return refusal(reply);
       if (status !== 'ok') return fenced(status, enqueued);
@@ -138,41 +139,9 @@ function lostText(id: string, { ledger }: Claim, reason: string): string {
   return JSON.stringify({ error_class: 'Sluice::Lost', error_message: reason, sl: { source } });
 }
 
-/** In seconds since the epoch; empty: at once. */
-function dueText({ delayMs }: Job, now: number): string {
-  return delayMs > 0 ? ((now + delayMs) / 1000).toFixed(6) : '';
-}
-
-/** Jobs of one queue that are due at one time. */
-interface Place {
-  readonly queue: string;
-  readonly due: string;
-  readonly texts: string[];
-  /** As `1-3,7-7`, but for the end of the last range. */
-  ranges: string;
-  last: number;
-}
-
-/** What jobs have in common is told once: their queue, and when they are due if that is later. */
-function batchArguments({ jobs }: Batch, now: number, dialect: Dialect): (string | number)[] {
-  const places = new Map<string, Place>();
-  const head = enqueuedHead(now, dialect);
-  for (const { offset, job } of jobs) {
-    const due = dueText(job, now);
-    const name = due === '' ? job.queue : `${job.queue} ${due}`;
-    let place = places.get(name);
-    if (place === undefined) {
-      place = { queue: job.queue, due, texts: [], ranges: `${offset}-`, last: offset };
-      places.set(name, place);
-    } else if (offset !== place.last + 1) place.ranges += `${place.last},${offset}-`;
-    place.last = offset;
-    place.texts.push(leftText(job, head));
-  }
-  return [...places.values()].flatMap(({ queue, due, ranges, last, texts }) => [
-    queue,
-    due,
-    ranges + last,
-    texts.length,
-    ...texts,
-  ]);
+function packed(jobs: Jobs, now: number, dialect: Dialect): Packing {
+  if (jobs instanceof Packing) return jobs;
+  const packing = new Packing(now, dialect);
+  for (const { offset, job } of unpacked(jobs)) packing.add(offset, job);
+  return packing;
 }
