@@ -7,7 +7,7 @@ import { jobIdPrefix } from '../job/identity.ts';
 import type { Event } from '../job/job.ts';
 import type { KafkaRecord, RecordBatch } from '../kafka/consumer.ts';
 import type { Metrics } from '../metrics.ts';
-import { offsetsOf, textBytesOf } from '../queue/jobs.ts';
+import { countOf, textBytesOf } from '../queue/jobs.ts';
 import type { Jobs, PlacedJob } from '../queue/sink.ts';
 import type { Decoder, Rejection } from './decode.ts';
 import type { Delays } from './delays.ts';
@@ -46,13 +46,14 @@ export interface Cut {
 
 export function planCut(held: HeldPartition, { from, records, last }: CutRecords, stages: Stages): Cut {
   stages.metrics.recordsRead.inc({ topic: held.topic }, records.length);
-  const plan = new Plan(held, records, stages);
+  const plan = new Plan(held, stages);
   for (const record of records) plan.add(record);
-  const { rejected, late, jobs } = plan;
+  const { rejected, late } = plan;
+  const jobs = plan.end();
   const bytes = new Map(
     held.shards.map(({ shard }) => {
       const own = jobs.get(shard.name) ?? [];
-      return [shard, shard.footprint.expected(textBytesOf(own), offsetsOf(own).length)];
+      return [shard, shard.footprint.expected(textBytesOf(own), countOf(own))];
     }),
   );
   return { from, last, bytes, jobs, rejected, late };
@@ -69,18 +70,18 @@ class Plan {
   readonly #packing: SidekiqPacking | undefined;
   readonly #finished: readonly Offsets[];
 
-  constructor(held: HeldPartition, records: readonly KafkaRecord[], stages: Stages) {
+  constructor(held: HeldPartition, stages: Stages) {
     this.#held = held;
     this.#stages = stages;
     this.#now = stages.clock.now();
     this.#idPrefix = jobIdPrefix(held.topic, held.generation, held.partition);
     this.#lists = new Map(held.shards.map(({ shard }) => [shard.name, []]));
-    this.#packing = stages.packer?.begin(this.#idPrefix, this.#now, records);
+    this.#packing = stages.packer?.begin(this.#idPrefix, this.#now);
     this.#finished = held.shards.map(({ finished }) => finished);
   }
 
-  /** By shard; packed jobs are all on one. */
-  get jobs(): ReadonlyMap<string, Jobs> {
+  /** The jobs by shard; those that are packed are all on one. */
+  end(): ReadonlyMap<string, Jobs> {
     const packed = this.#packing?.end();
     return packed === undefined ? this.#lists : new Map(this.#held.shards.map(({ shard }) => [shard.name, packed]));
   }

@@ -9,18 +9,15 @@ import { OWN_HEADERS } from '../job/letter.ts';
 import { KeptJobs } from '../job/sidekiq-kept.ts';
 import { KeptTail } from '../job/sidekiq-tail.ts';
 import type { KafkaRecord } from '../kafka/consumer.ts';
-import { Packing } from '../queue/sidekiq/packing.ts';
+import { Packing, type Rooms } from '../queue/sidekiq/packing.ts';
 import type { PackedJobs } from '../queue/sink.ts';
 import type { TopicConfig } from './config.ts';
 import { LARGEST_RECORD_BYTES } from './decode.ts';
 import type { Routing } from './route.ts';
 
-/** Of a job's text, what its record does not hold: when it was enqueued, and our own field. */
-const STAMP_BYTES = 200;
-
 export interface SidekiqPacker {
-  /** For the records of one cut; `now` in milliseconds since the epoch. */
-  begin(idPrefix: string, now: number, records: readonly KafkaRecord[]): SidekiqPacking;
+  /** For the records of a cut of one partition; `now` in milliseconds since the epoch. */
+  begin(idPrefix: string, now: number): SidekiqPacking;
 }
 
 export interface SidekiqPacking {
@@ -33,11 +30,17 @@ export interface SidekiqPacking {
 export interface PackerOptions {
   readonly topic: TopicConfig;
   readonly routing: Pick<Routing, 'kafka' | 'sidekiq'>;
+  readonly rooms: Rooms;
   /** Called for the queues of each cut. */
   readonly onQueue: (queue: string) => void;
 }
 
-export function createSidekiqPacker({ topic, routing: { kafka, sidekiq }, onQueue }: PackerOptions): SidekiqPacker {
+export function createSidekiqPacker({
+  topic,
+  routing: { kafka, sidekiq },
+  rooms,
+  onQueue,
+}: PackerOptions): SidekiqPacker {
   const { dialect } = sidekiq;
   const mark = groupMark(kafka.groupId);
   const isTracked = topic.settle === 'acknowledged';
@@ -45,14 +48,14 @@ export function createSidekiqPacker({ topic, routing: { kafka, sidekiq }, onQueu
   const kept = new KeptJobs(dialect);
 
   return {
-    begin(idPrefix, now, records) {
-      const packing = new Packing(now, dialect, textBytes(records));
+    begin(idPrefix, now) {
+      const packing = new Packing(now, dialect, rooms);
       const tail = new KeptTail(idOfGroup(idPrefix, mark), isTracked);
       return {
         takes({ offset, key, value, headers }) {
           if (!mayKeep || value === null || value.length > LARGEST_RECORD_BYTES || hasLife(headers)) return false;
-          if (!kept.keeps(value) || (topic.queue ?? kept.queue) !== kept.queue) return false;
-          if (!tail.make(offset, key, headers)) return false;
+          if (!tail.make(offset, key, headers) || !kept.keeps(value)) return false;
+          if (topic.queue !== undefined && topic.queue !== kept.queue) return false;
           packing.addKept(offset, value, kept, tail);
           return true;
         },
@@ -70,9 +73,4 @@ export function createSidekiqPacker({ topic, routing: { kafka, sidekiq }, onQueu
 function hasLife(headers: KafkaRecord['headers']): boolean {
   for (const name in headers) if (name.startsWith(OWN_HEADERS)) return true;
   return false;
-}
-
-/** About as many as its jobs' texts will have. */
-function textBytes(records: readonly KafkaRecord[]): number {
-  return records.reduce((sum, { value }) => sum + (value?.length ?? 0) + STAMP_BYTES, 0);
 }

@@ -1,6 +1,7 @@
 /** What is settled about each topic before its first record: its stages, the outlets that it can reach, its fingerprint. */
 import type { Treatment } from '../job/place.ts';
 import type { QueueConfig, SidekiqConfig } from '../queue/config.ts';
+import { Rooms } from '../queue/sidekiq/packing.ts';
 import type { Schemas } from '../schema/schemas.ts';
 import type { TopicConfig } from './config.ts';
 import type { Stages } from './cut.ts';
@@ -32,13 +33,14 @@ export interface PlanContext extends Omit<Stages, 'decode' | 'route' | 'packer'>
 
 /** By topic. */
 export function planTopics(context: PlanContext): (topic: string) => TopicPlan {
+  const rooms = new Rooms();
   const plans = new Map(
-    Object.entries(context.config.topics).map(([topic, settings]) => [topic, plan(settings, context)]),
+    Object.entries(context.config.topics).map(([topic, settings]) => [topic, plan(settings, context, rooms)]),
   );
   return (topic) => plans.get(topic) as TopicPlan;
 }
 
-function plan(settings: TopicConfig, context: PlanContext): TopicPlan {
+function plan(settings: TopicConfig, context: PlanContext, rooms: Rooms): TopicPlan {
   const { config, shards, schemas, treatment, onQueue, letters, delays, metrics, clock } = context;
   const reachable = reachableShards(settings, config);
   const router = createRouter(settings, { ...config, treatment });
@@ -51,7 +53,7 @@ function plan(settings: TopicConfig, context: PlanContext): TopicPlan {
     stages: {
       decode: createDecoder(settings, schemas),
       route,
-      packer: settings.target === 'sidekiq' ? packer(settings, context) : undefined,
+      packer: settings.target === 'sidekiq' ? packer(settings, context, rooms) : undefined,
       letters,
       delays,
       metrics,
@@ -62,8 +64,8 @@ function plan(settings: TopicConfig, context: PlanContext): TopicPlan {
   };
 }
 
-function packer(topic: TopicConfig, { config, onQueue }: PlanContext): Stages['packer'] {
-  return createSidekiqPacker({ topic, routing: config, onQueue: (queue) => onQueue(queue, 'sidekiq') });
+function packer(topic: TopicConfig, { config, onQueue }: PlanContext, rooms: Rooms): Stages['packer'] {
+  return createSidekiqPacker({ topic, routing: config, rooms, onQueue: (queue) => onQueue(queue, 'sidekiq') });
 }
 
 function outletOf(shard: Shard, { target, settle }: TopicConfig): Outlet {

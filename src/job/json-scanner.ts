@@ -24,6 +24,8 @@ const MOST_DIGITS = 199;
 const MOST_USUAL_NAMES = 32;
 const LONGEST_USUAL_NAME = 64;
 
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
 /** Without a stack: it is caught here. */
 const NOT_JSON = new Error('not JSON');
 
@@ -50,7 +52,7 @@ export class Scanner {
    */
   readonly #usual: { readonly name: string; readonly bytes: Buffer }[] = [];
   #at = 0;
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes = NO_BYTES;
 
   /** `bytes` must be UTF-8. Whether they are JSON, and an object. */
   scan(bytes: Buffer): boolean {
@@ -65,6 +67,9 @@ export class Scanner {
     } catch (error) {
       if (error === NOT_JSON) return false;
       throw error;
+    } finally {
+      // They may be a piece of all that was fetched.
+      this.#bytes = NO_BYTES;
     }
   }
 
@@ -261,7 +266,7 @@ export function isAt(bytes: Buffer, at: number, expected: Buffer): boolean {
   return true;
 }
 
-function isDigit(sign = NOTHING): boolean {
+export function isDigit(sign = NOTHING): boolean {
   return sign >= ZERO && sign <= NINE;
 }
 

@@ -36,8 +36,9 @@ export function hasRule(name: string): boolean {
   return RULES.has(name);
 }
 
-/** `text`: the value as JSON, of a field that there is a rule for; not null. */
+/** As `checkedFields` judges a field that is there, by its value as JSON. */
 export function isAllowed(name: string, text: string): boolean {
+  if (text === 'null') return !NEEDED.includes(name);
   return RULES.get(name)?.isAllowed(shallowValue(text)) ?? true;
 }
 
@@ -116,9 +117,12 @@ const FIELD_RULES: Readonly<Record<string, Rule>> = {
   },
 };
 
+/** What there are rules for. */
+export const RULED: readonly string[] = Object.keys(FIELD_RULES);
 /** By name: a name may be anything, what every object inherits included. */
 const RULES = new Map(Object.entries(FIELD_RULES));
-const NEEDED = ['class', 'args'];
+/** In every job. */
+export const NEEDED = ['class', 'args'];
 
 function missing(field: string): SluiceError {
   const { allowed } = FIELD_RULES[field] as Rule;

@@ -94,6 +94,12 @@ function keepsMembers(members: Members, stamp: Stamp): boolean {
   return NEVER_ABSENT.every((name) => members.has(name));
 }
 
+/** Whether the value of a member stays as it is written, in a job that keeps its jid and its queue. */
+export function keepsValue(name: string, value: string, dialect: Dialect): boolean {
+  const stamp = { jid: '', queue: value.slice(1, -1), createdAtMs: 0, dialect, about: {} };
+  return stampedValue(name, value, stamp) === value;
+}
+
 function rewrittenMembers(members: Members, stamp: Stamp): string {
   const parts: string[] = [];
   for (const [name, value] of members) {
@@ -171,7 +177,7 @@ export function timeText(ms: number, dialect: Dialect): string {
 }
 
 /** Whether a time is written as the dialect writes it. */
-export function isTimeOf(dialect: Dialect, value: string): boolean {
+function isTimeOf(dialect: Dialect, value: string): boolean {
   return (dialect === '8' ? MILLISECONDS : SECONDS).test(value);
 }
 const SECONDS = /^\d{1,10}\.\d{1,9}$/;

@@ -5,19 +5,17 @@
  * Pure, but for what was last seen.
  */
 import { isUtf8 } from 'node:buffer';
-import { isAt, Scanner } from './json-scanner.ts';
-import { hasRule, isAllowed } from './sidekiq-fields.ts';
-import { ABOUT, DEEPEST, type Dialect, isTimeOf, NEVER_ABSENT } from './sidekiq-job.ts';
+import { isAt, isDigit, Scanner } from './json-scanner.ts';
+import { hasRule, isAllowed, NEEDED } from './sidekiq-fields.ts';
+import { DEEPEST, type Dialect, keepsValue, NEVER_ABSENT } from './sidekiq-job.ts';
 
 const [QUOTE, BACKSLASH, OPEN_LIST] = [0x22, 0x5c, 0x5b];
-/** In no job, or written anew. */
-const NEVER_KEPT = new Set(['at', 'enqueued_at', 'failed_at', 'retried_at', ABOUT]);
-const NEEDED = [...NEVER_ABSENT, 'class', 'args'];
-/** Null stands for what the field is otherwise, or is missing. */
-const NEVER_NULL = new Set(NEEDED);
+const WHOLE = [...NEEDED, ...NEVER_ABSENT];
 const LONGEST_KNOWN = 64;
 const MOST_JUDGES = 200;
-const LONGEST_TIME = 20;
+const MOST_MEMBERS = 100;
+/** A value that only a field without a rule and without a meaning may have, and keep. */
+const ANYTHING = '{}';
 
 /** Whether the value that stands there is allowed, and stays as it is written. */
 type Judge = (bytes: Buffer, start: number, end: number) => boolean;
@@ -50,6 +48,7 @@ export class KeptJobs {
   keeps(bytes: Buffer): boolean {
     const scanner = this.#scanner;
     if (!isUtf8(bytes) || !scanner.scan(bytes) || scanner.isSuspect || scanner.depth > DEEPEST) return false;
+    if (scanner.count > MOST_MEMBERS) return false;
     if (!this.#hasKnownNames()) this.#learnNames();
     if (!this.#isWhole) return false;
     const { count, starts, ends } = scanner;
@@ -72,7 +71,7 @@ export class KeptJobs {
     this.#names = names.slice(0, count);
     this.#judged = this.#names.map((name) => this.#judgeOf(name));
     const different = new Set(this.#names);
-    this.#isWhole = different.size === count && NEEDED.every((name) => different.has(name));
+    this.#isWhole = different.size === count && WHOLE.every((name) => different.has(name));
   }
 
   #judgeOf(name: string): Judge {
@@ -84,23 +83,20 @@ export class KeptJobs {
   }
 
   #createJudge(name: string): Judge {
-    if (NEVER_KEPT.has(name)) return () => false;
+    const keeps = (text: string) => isAllowed(name, text) && keepsValue(name, text, this.#dialect);
     if (name === 'jid') return isPlainText;
     if (name === 'args') return (bytes, start) => bytes[start] === OPEN_LIST;
-    if (name === 'created_at') {
-      return (bytes, start, end) =>
-        end - start <= LONGEST_TIME && isTimeOf(this.#dialect, bytes.toString('latin1', start, end));
-    }
-    if (name === 'queue') return this.#queueJudge();
-    return hasRule(name) ? remembering((text) => isKept(name, text)) : () => true;
+    // Times differ, and how they are written does not: more is not asked of them.
+    if (name === 'created_at') return remembering(keeps, isWrittenAs);
+    if (name === 'queue') return this.#queueJudge(keeps);
+    return hasRule(name) || !keeps(ANYTHING) ? remembering(keeps) : () => true;
   }
 
-  #queueJudge(): Judge {
+  #queueJudge(keeps: (text: string) => boolean): Judge {
     let queue = '';
     const judge = remembering((text) => {
       queue = text.slice(1, -1);
-      // Another spelling of a name is written as the name.
-      return !text.includes('\\') && isKept('queue', text);
+      return keeps(text);
     });
     return (bytes, start, end) => {
       if (!judge(bytes, start, end)) return false;
@@ -110,21 +106,26 @@ export class KeptJobs {
   }
 }
 
-function isKept(name: string, text: string): boolean {
-  return text === 'null' ? !NEVER_NULL.has(name) : isAllowed(name, text);
-}
-
 /** Jobs mostly say the same as the one before. */
-function remembering(isKeptText: (text: string) => boolean): Judge {
+function remembering(isKeptText: (text: string) => boolean, isSame = isAt): Judge {
   let known: Buffer = Buffer.alloc(0);
   return (bytes, start, end) => {
-    if (end - start === known.length && isAt(bytes, start, known)) return true;
+    if (end - start === known.length && isSame(bytes, start, known)) return true;
     const text = bytes.toString('utf8', start, end);
     const isKeptHere = isKeptText(text);
     // What is told of a text that was refused is not told of the one before it.
     known = isKeptHere && end - start <= LONGEST_KNOWN ? Buffer.from(text) : Buffer.alloc(0);
     return isKeptHere;
   };
+}
+
+/** Whether there is a number of as many digits, with the same signs between them. */
+function isWrittenAs(bytes: Buffer, at: number, known: Buffer): boolean {
+  for (let i = 0; i < known.length; i++) {
+    const [sign, expected] = [bytes[at + i], known[i]];
+    if (sign !== expected && !(isDigit(sign) && isDigit(expected))) return false;
+  }
+  return true;
 }
 
 /** A text that is not empty, without escapes. */

@@ -10,7 +10,7 @@ const KEY = Buffer.from(',"key":"');
 const HEADERS = Buffer.from(',"headers":');
 const END = Buffer.from('}}');
 const LONGEST_KEY = 256;
-const MOST_HEADERS = 4_096;
+const MOST_HEADERS = 1_024;
 /** The offset and the signs between. */
 const LONGEST_REST = 64;
 const LONGEST_TAIL = LONGEST_KEY + MOST_HEADERS + LONGEST_REST;
@@ -24,7 +24,7 @@ export class KeptTail {
   constructor(idPrefix: string, isTracked: boolean) {
     const prefix = Buffer.from(`,"${ABOUT}":{"${isTracked ? 'source' : 'from'}":"${idPrefix}`);
     this.#prefixLength = prefix.length;
-    this.bytes = Buffer.alloc(prefix.length + LONGEST_TAIL);
+    this.bytes = Buffer.allocUnsafe(prefix.length + LONGEST_TAIL);
     prefix.copy(this.bytes);
   }
 

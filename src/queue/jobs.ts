@@ -15,6 +15,11 @@ export function offsetsOf(jobs: Jobs): readonly number[] {
   return isPacked(jobs) ? jobs.offsets : jobs.map(({ offset }) => offset);
 }
 
+export function countOf(jobs: Jobs): number {
+  return isPacked(jobs) ? jobs.count : jobs.length;
+}
+
+/** About what their texts take. */
 export function textBytesOf(jobs: Jobs): number {
   return isPacked(jobs) ? jobs.textBytes : jobs.reduce((sum, { job }) => sum + job.data.length, 0);
 }

@@ -53,6 +53,8 @@ export interface PlacedJob {
 export interface PackedJobs {
   /** In order. */
   readonly offsets: readonly number[];
+  readonly count: number;
+  /** As they are sent. */
   readonly textBytes: number;
   /** How many there are of each queue. */
   readonly byQueue: ReadonlyMap<string, number>;

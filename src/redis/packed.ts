@@ -1,34 +1,52 @@
 /**
  * Arguments of a command that are written as Redis reads them while they are gathered: of thousands of texts in a call, each
  * is copied once, and none is an object of the client's. Source of the form: RESP, bulk strings.
+ *
+ * They are gathered in a room that may be used again when Redis has answered, and not before: until then the socket may
+ * hold it.
  */
 import { Command } from 'ioredis';
 
-const SMALLEST_BYTES = 4_096;
-const [RETURN, NEWLINE] = [0x0d, 0x0a];
-const DOLLAR = 0x24;
+const SMALLEST_BYTES = 256;
+const [RETURN, NEWLINE, DOLLAR] = [0x0d, 0x0a, 0x24];
 /** Of an argument, beside itself: `$`, its length, and two line ends. */
 const FRAME_BYTES = 16;
 
 /** So many arguments in a row. */
 export class PackedArguments {
   count = 0;
-  #bytes: Buffer;
-  #length = 0;
+  #room: Buffer;
+  readonly #start: number;
+  #length: number;
 
-  /** `bytes`: about as many as will be needed. */
-  constructor(bytes = SMALLEST_BYTES) {
-    this.#bytes = Buffer.allocUnsafeSlow(bytes);
+  /** `room`: where they are written while it lasts; what lies before `start` is left free (`behind`). */
+  constructor(room: Buffer = Buffer.allocUnsafe(SMALLEST_BYTES), start = 0) {
+    this.#room = room;
+    this.#start = start;
+    this.#length = start;
+  }
+
+  /** Where they are written; another one, if it did not last. */
+  get room(): Buffer {
+    return this.#room;
   }
 
   get bytes(): Buffer {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#room.subarray(this.#start, this.#length);
+  }
+
+  /** Both in one piece, without a copy of the arguments where there is space left in front of them. */
+  behind(head: Buffer): Buffer {
+    if (head.length > this.#start) return Buffer.concat([head, this.bytes]);
+    const from = this.#start - head.length;
+    head.copy(this.#room, from);
+    return this.#room.subarray(from, this.#length);
   }
 
   add(text: string): void {
     const length = Buffer.byteLength(text);
     this.#begin(length);
-    this.#bytes.write(text, this.#length);
+    this.#room.write(text, this.#length);
     this.#end(length);
   }
 
@@ -37,16 +55,16 @@ export class PackedArguments {
     const length = head.length + end - start + tailLength;
     this.#begin(length);
     const at = this.#length;
-    head.copy(this.#bytes, at);
-    middle.copy(this.#bytes, at + head.length, start, end);
-    tail.copy(this.#bytes, at + head.length + end - start, 0, tailLength);
+    head.copy(this.#room, at);
+    middle.copy(this.#room, at + head.length, start, end);
+    tail.copy(this.#room, at + head.length + end - start, 0, tailLength);
     this.#end(length);
   }
 
   #begin(length: number): void {
     this.#reserve(length + FRAME_BYTES);
-    this.#bytes[this.#length++] = DOLLAR;
-    this.#length = writeDigits(this.#bytes, this.#length, length);
+    this.#room[this.#length++] = DOLLAR;
+    this.#length = writeDigits(this.#room, this.#length, length);
     this.#endLine();
   }
 
@@ -57,16 +75,16 @@ export class PackedArguments {
   }
 
   #endLine(): void {
-    this.#bytes[this.#length++] = RETURN;
-    this.#bytes[this.#length++] = NEWLINE;
+    this.#room[this.#length++] = RETURN;
+    this.#room[this.#length++] = NEWLINE;
   }
 
   #reserve(more: number): void {
     const needed = this.#length + more;
-    if (needed <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#bytes.length));
-    this.#bytes.copy(grown, 0, 0, this.#length);
-    this.#bytes = grown;
+    if (needed <= this.#room.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(needed, 2 * this.#room.length));
+    this.#room.copy(grown, 0, 0, this.#length);
+    this.#room = grown;
   }
 }
 
@@ -99,18 +117,22 @@ export class PackedCommand extends Command {
 }
 
 function written(parts: readonly PackableArgument[]): Buffer {
-  let count = 0;
-  let own = new PackedArguments();
-  const pieces: Buffer[] = [];
-  for (const part of parts) {
-    if (part instanceof PackedArguments) {
-      count += part.count;
-      pieces.push(own.bytes, part.bytes);
-      own = new PackedArguments();
-    } else {
-      count += 1;
-      own.add(String(part));
+  const pieces: Buffer[] = [Buffer.from(`*${countOf(parts)}\r\n`)];
+  let texts = new PackedArguments();
+  for (const [i, part] of parts.entries()) {
+    if (!(part instanceof PackedArguments)) {
+      texts.add(String(part));
+      continue;
     }
+    pieces.push(texts.bytes);
+    // Most commands end with what is large in them.
+    if (i === parts.length - 1) return part.behind(Buffer.concat(pieces));
+    pieces.push(part.bytes);
+    texts = new PackedArguments();
   }
-  return Buffer.concat([Buffer.from(`*${count}\r\n`), ...pieces, own.bytes]);
+  return Buffer.concat([...pieces, texts.bytes]);
+}
+
+function countOf(parts: readonly PackableArgument[]): number {
+  return parts.reduce<number>((sum, part) => sum + (part instanceof PackedArguments ? part.count : 1), 0);
 }

@@ -10,18 +10,34 @@ function plain(name: string, args: readonly (string | number)[]): string {
   return String(new Command(name, [...args]).toWritable({}));
 }
 
-it('writes texts as the client does, however much room was thought of', () => {
-  for (const room of [1, 64, undefined]) {
-    const packed = new PackedArguments(room);
-    for (const text of TEXTS) packed.add(text);
-    const command = new PackedCommand('evalsha', ['sha', 1, 'key'], [7, packed, '', 'é']);
-    expect(packed.count).toBe(TEXTS.length);
-    expect(command.toWritable().toString()).toBe(plain('evalsha', ['sha', 1, 'key', 7, ...TEXTS, '', 'é']));
+it.each([
+  ['room of its own', undefined, 0],
+  ['no room', Buffer.alloc(0), 0],
+  ['little room', Buffer.alloc(100), 40],
+  ['room, and too little in front', Buffer.alloc(100_000), 10],
+  ['room for all', Buffer.alloc(100_000), 1_024],
+])('writes texts as the client does, with %s', (_, room, start) => {
+  const packed = new PackedArguments(room, start);
+  for (const text of TEXTS) packed.add(text);
+  expect(packed.count).toBe(TEXTS.length);
+  for (const rest of [[], ['', 'é'], [packed], ['x', packed]]) {
+    const all = rest.flatMap((each) => (each === packed ? TEXTS : [each as string]));
+    const command = new PackedCommand('evalsha', ['sha', 1, 'key'], [7, packed, ...rest]);
+    expect(command.toWritable().toString()).toBe(plain('evalsha', ['sha', 1, 'key', 7, ...TEXTS, ...all]));
   }
 });
 
+it('writes large arguments where they are, behind what comes first', () => {
+  const room = Buffer.alloc(100_000);
+  const packed = new PackedArguments(room, 1_024);
+  for (const text of TEXTS) packed.add(text);
+  const { buffer } = new PackedCommand('evalsha', ['sha', 1, 'key'], [7, packed]).toWritable();
+  expect(buffer).toBe(room.buffer);
+  expect(packed.room).toBe(room);
+});
+
 it('writes pieces as one argument', () => {
-  const packed = new PackedArguments(1);
+  const packed = new PackedArguments();
   const pieces = [Buffer.from('{"é":'), Buffer.from('..middle..'), Buffer.from('}}rest')] as const;
   for (let i = 0; i < 200; i++) packed.addPieces(pieces[0], pieces[1], 2, 8, pieces[2], 2);
   const args = Array.from({ length: 200 }, () => '{"é":middle}}');

@@ -17,8 +17,16 @@ interface Place {
   readonly texts: PackedArguments;
   /** As `1-3,7-7`, but for the end of the last range. */
   ranges: string;
-  last: number;
+  /** Behind the last one. */
+  next: number;
 }
+
+const ROOM_BYTES = 262_144;
+/** A batch's texts, and what is added to them. */
+const LARGEST_ROOM = 2_097_152;
+const MOST_FREE = 4;
+/** Space in front of the texts, for what a call says before them. */
+const FRONT_BYTES = 1_024;
 
 export class Packing implements PackedJobs {
   readonly offsets: number[] = [];
@@ -26,15 +34,20 @@ export class Packing implements PackedJobs {
   readonly #now: number;
   readonly #head: string;
   readonly #headBytes: Buffer;
-  readonly #bytes: number | undefined;
+  readonly #rooms: Rooms | undefined;
   #last: Place | undefined;
+  #isAnswered = false;
 
-  /** `now` in milliseconds since the epoch; `bytes`: about as many as the texts will have. */
-  constructor(now: number, dialect: Dialect, bytes?: number) {
+  /** `now` in milliseconds since the epoch; `rooms`: for the jobs of the first place, which are mostly all. */
+  constructor(now: number, dialect: Dialect, rooms?: Rooms) {
     this.#now = now;
     this.#head = enqueuedHead(now, dialect);
     this.#headBytes = Buffer.from(this.#head);
-    this.#bytes = bytes;
+    this.#rooms = rooms;
+  }
+
+  get count(): number {
+    return this.offsets.length;
   }
 
   get textBytes(): number {
@@ -48,13 +61,20 @@ export class Packing implements PackedJobs {
   }
 
   get arguments(): readonly PackableArgument[] {
-    return [...this.#places.values()].flatMap(({ queue, due, ranges, last, texts }) => [
+    return [...this.#places.values()].flatMap(({ queue, due, ranges, next, texts }) => [
       queue,
       due,
-      ranges + last,
+      `${ranges}${next - 1}`,
       texts.count,
       texts,
     ]);
+  }
+
+  /** Redis has answered the call: its room may be used again. */
+  answered(): void {
+    const [first] = this.#places.values();
+    if (first !== undefined && !this.#isAnswered) this.#rooms?.give(first.texts.room);
+    this.#isAnswered = true;
   }
 
   /** In the order of offsets. */
@@ -71,20 +91,37 @@ export class Packing implements PackedJobs {
     this.offsets.push(offset);
     let place = this.#last;
     if (place?.queue !== queue || place.due !== due) place = this.#placeOf(queue, due, offset);
-    if (offset > place.last + 1) place.ranges += `${place.last},${offset}-`;
-    place.last = offset;
+    if (offset !== place.next) place.ranges += `${place.next - 1},${offset}-`;
+    place.next = offset + 1;
     this.#last = place;
     return place.texts;
+  }
+
+  #firstTexts(): PackedArguments {
+    return this.#rooms === undefined ? new PackedArguments() : new PackedArguments(this.#rooms.take(), FRONT_BYTES);
   }
 
   #placeOf(queue: string, due: string, offset: number): Place {
     const name = `${queue} ${due}`;
     const known = this.#places.get(name);
     if (known !== undefined) return known;
-    const texts = new PackedArguments(this.#places.size === 0 ? this.#bytes : undefined);
-    const place = { queue, due, texts, ranges: `${offset}-`, last: offset };
+    const texts = this.#places.size === 0 ? this.#firstTexts() : new PackedArguments();
+    const place = { queue, due, texts, ranges: `${offset}-`, next: offset };
     this.#places.set(name, place);
     return place;
+  }
+}
+
+/** Buffers that are used again: to make new ones costs their pages each time, and collections of garbage. */
+export class Rooms {
+  readonly #free: Buffer[] = [];
+
+  take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(ROOM_BYTES);
+  }
+
+  give(room: Buffer): void {
+    if (this.#free.length < MOST_FREE && room.length <= LARGEST_ROOM) this.#free.push(room);
   }
 }
 

@@ -56,8 +56,10 @@ export function createSidekiqSink({ name, redis, dialect, isTracked, now }: Side
     list,
 
     async enqueue(claim, expected, batch) {
-      const args = [batch.last, isTracked ? 1 : 0, ...packed(batch.jobs, now(), dialect).arguments];
+      const packing = packed(batch.jobs, now(), dialect);
+      const args = [batch.last, isTracked ? 1 : 0, ...packing.arguments];
       const reply = await runPacked<[string, number, string, ...number[]]>(ENQUEUE, claim, expected, ...args);
+      packing.answered();
       const [status, enqueued, , usedBytes = 0, created = 0, existed = 0, depth = 0] = reply;
       if (status === 'refused') return refusal(reply);
       if (status !== 'ok') return fenced(status, enqueued);
