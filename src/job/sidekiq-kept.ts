@@ -20,8 +20,16 @@ const ANYTHING = '{}';
 /** Whether the value that stands there is allowed, and stays as it is written. */
 type Judge = (bytes: Buffer, start: number, end: number) => boolean;
 
-export class KeptJobs {
-  /** Of the job that was judged last. */
+/** A job that keeps what it says. */
+export interface Kept {
+  readonly queue: string;
+  /** What stands between its braces, in its bytes. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Stands for the job that was judged last. */
+export class KeptJobs implements Kept {
   queue = '';
   readonly #scanner = new Scanner();
   readonly #dialect: Dialect;
@@ -35,7 +43,6 @@ export class KeptJobs {
     this.#dialect = dialect;
   }
 
-  /** What stands between the braces of the job that was judged last. */
   get start(): number {
     return this.#scanner.start;
   }

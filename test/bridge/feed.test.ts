@@ -6,10 +6,11 @@ import { HeldPartition } from '../../src/bridge/held-partition.ts';
 import { Shard } from '../../src/bridge/shard.ts';
 import { systemClock } from '../../src/clock.ts';
 import { SluiceError } from '../../src/errors.ts';
+import type { Event, Job } from '../../src/job/job.ts';
 import type { KafkaRecord } from '../../src/kafka/consumer.ts';
 import { silentLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
-import type { Claim, Sink, Sinks } from '../../src/queue/sink.ts';
+import type { Claim, Jobs, Sink, Sinks } from '../../src/queue/sink.ts';
 
 const metrics = createMetrics();
 const CUT = 500;
@@ -21,11 +22,11 @@ function claimOf(token: string): Claim {
 
 /** A shard that takes every batch, if `reply` does not say otherwise, and the batches that it was sent. */
 async function openShard(reply: (last: number) => Promise<object> = async () => ({})) {
-  const batches: { token: string; expected: number; last: number }[] = [];
+  const batches: { token: string; expected: number; last: number; jobs: Jobs }[] = [];
   const sink: Partial<Sink> = {
     isTracked: true,
-    async enqueue({ token }, expected, { last }) {
-      batches.push({ token, expected, last });
+    async enqueue({ token }, expected, { last, jobs }) {
+      batches.push({ token, expected, last, jobs });
       const usual = { status: 'ok', enqueued: last, usedBytes: 0, created: 0, existed: 0, depth: 0 } as const;
       return { ...usual, ...(await reply(last)) };
     },
@@ -99,6 +100,63 @@ it.each([
   expect(ends.map((end, i) => end - (ends[i - 1] ?? 0))).toEqual(sizes);
 });
 
+it('sends the jobs that are packed, and knows them for unfinished', async () => {
+  const { outlet, batches } = await openShard();
+  const held = new HeldPartition({ topic: 'packed', partition: 0 }, 1);
+  held.adopt([{ ...outlet, claim: claimOf('one') }], 0, {
+    generation: 0,
+    reached: -1,
+    finished: [{ start: 3, end: 4 }],
+  });
+  held.begin();
+  const job = { queue: 'long' } as Job;
+  const packer = packerOf((offset) => offset % 2 === 0);
+  const route = ({ type }: Event) => (type === '5' ? REJECTION : { shard: 'main', job });
+  const decode = ({ offset }: KafkaRecord) => ({ event: { type: String(offset) } as Event, drift: 0 });
+  const control = { isCurrent: () => true, heartbeat: async () => {}, resolve: () => {} };
+  await feed(held, batchOf(0, 8), control, { ...STAGES, decode, route, packer });
+  await held.sends.fewerThan(1);
+  await outlet.shard.stop();
+  expect(batches).toMatchObject([{ last: 7, jobs: { offsets: [0, 1, 2, 4, 6, 7] } }]);
+  expect(held.shards[0]?.finished.ranges).toEqual([
+    { start: 3, end: 4 },
+    { start: 5, end: 6 },
+  ]);
+  const { values } = await metrics.jobsEnqueued.get();
+  const counted = values
+    .filter(({ labels }) => labels.topic === 'packed')
+    .map(({ labels, value }) => [labels.queue, value]);
+  expect(counted).toEqual([
+    ['quick', 4],
+    ['long', 2],
+  ]);
+});
+
+/** Takes the quick way with the offsets that it is told. */
+function packerOf(isQuick: (offset: number) => boolean): Stages['packer'] {
+  return {
+    begin() {
+      const offsets: number[] = [];
+      const byQueue = new Map([
+        ['quick', 0],
+        ['long', 0],
+      ]);
+      const enter = (offset: number, queue: string) => {
+        offsets.push(offset);
+        byQueue.set(queue, (byQueue.get(queue) as number) + 1);
+      };
+      return {
+        takes({ offset }) {
+          if (isQuick(offset)) enter(offset, 'quick');
+          return isQuick(offset);
+        },
+        add: (offset, { queue }) => enter(offset, queue),
+        end: () => ({ offsets, count: offsets.length, textBytes: 1, byQueue }),
+      };
+    },
+  };
+}
+
 it('sends nothing of a batch under a claim that was made anew while a letter was written (rule 8)', async () => {
   const { outlet, batches } = await openShard();
   const held = new HeldPartition({ topic: 't', partition: 0 }, 1);
@@ -131,7 +189,7 @@ it('sends nothing of a batch under a claim that was made anew while a letter was
 
   expect(end.kind).toBe('revoked');
   expect(delayed).toEqual(['first']);
-  expect(batches).toEqual([{ token: 'first', expected: -1, last: CUT - 1 }]);
+  expect(batches).toMatchObject([{ token: 'first', expected: -1, last: CUT - 1 }]);
   expect(resolved).toEqual([]);
   expect(held.position).toBe(0);
 });

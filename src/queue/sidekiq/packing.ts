@@ -5,7 +5,7 @@
 import type { Job } from '../../job/job.ts';
 import { leftText } from '../../job/place-sidekiq.ts';
 import { type Dialect, enqueuedHead } from '../../job/sidekiq-job.ts';
-import type { KeptJobs } from '../../job/sidekiq-kept.ts';
+import type { Kept } from '../../job/sidekiq-kept.ts';
 import type { KeptTail } from '../../job/sidekiq-tail.ts';
 import { type PackableArgument, PackedArguments } from '../../redis/packed.ts';
 import type { PackedJobs } from '../sink.ts';
@@ -83,7 +83,7 @@ export class Packing implements PackedJobs {
   }
 
   /** A job that was found to keep what it says, in `bytes`. */
-  addKept(offset: number, bytes: Buffer, { queue, start, end }: KeptJobs, tail: KeptTail): void {
+  addKept(offset: number, bytes: Buffer, { queue, start, end }: Kept, tail: KeptTail): void {
     this.#enter(offset, queue, '').addPieces(this.#headBytes, bytes, start, end, tail.bytes, tail.length);
   }
 

@@ -1,11 +1,14 @@
 /** What the bridge does to the ledger of Sidekiq jobs, beside enqueueing them. */
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Job } from '../../../src/job/job.ts';
+import { KeptTail } from '../../../src/job/sidekiq-tail.ts';
 import { silentLog } from '../../../src/log.ts';
+import { Packing, Rooms } from '../../../src/queue/sidekiq/packing.ts';
 import { createSidekiqSink } from '../../../src/queue/sidekiq/sink.ts';
 import type { Claim, SidekiqSink } from '../../../src/queue/sink.ts';
 import { connect, disconnect, type Redis } from '../../../src/redis/connection.ts';
 import { ledgerKey } from '../../../src/redis/keys.ts';
+import { PackedArguments } from '../../../src/redis/packed.ts';
 import { startRedis, type TestRedis } from '../../support/redis.ts';
 
 const LEDGER = { cluster: 'c', group: 'g', topic: 't', partition: 0 };
@@ -57,6 +60,57 @@ it('puts a lost job back where it would have been', async () => {
     String(NOW / 1_000 + 60),
   ]);
   expect(await tracked.revive(claim, 1, { offset: 2, job: job() })).toBe(false);
+});
+
+describe('packed jobs', () => {
+  const KEPT = Buffer.from('..."n":1,"s":"é"...');
+  const packed = (offsets: readonly number[], rooms = new Rooms()) => {
+    const packing = new Packing(NOW, '7', rooms);
+    const tail = new KeptTail('k~t~0~0~', true);
+    for (const offset of offsets) {
+      tail.make(offset, null, {});
+      if (offset % 3 === 0) packing.add(offset, job());
+      else packing.addKept(offset, KEPT, { queue: offset < 10 ? 'low' : 'high', start: 3, end: 17 }, tail);
+    }
+    return packing;
+  };
+  const kept = (offset: number) =>
+    `{"enqueued_at":1700000000.000000,"n":1,"s":"é","sl":{"source":"k~t~0~0~${offset}"}}`;
+
+  it('are made once each, whatever a batch before had reached', async () => {
+    const claim = (await tracked.claim(LEDGER, 0)) as Claim;
+    expect(await tracked.enqueue(claim, -1, { jobs: packed([1, 2, 3, 4]), last: 4 })).toMatchObject({ created: 4 });
+    const again = packed([2, 4, 5, 6, 8, 10, 11]);
+    expect(await tracked.enqueue(claim, 4, { jobs: again, last: 12 })).toMatchObject({ created: 5, enqueued: 12 });
+    expect(await redis.lrange('queue:low', 0, -1)).toEqual([8, 5, 4, 2, 1].map(kept));
+    expect(await redis.lrange('queue:high', 0, -1)).toEqual([11, 10].map(kept));
+    expect(await redis.llen('queue:default')).toBe(2);
+    expect(await tracked.list(claim, 12, 0, 100)).toMatchObject({ unsettled: [1, 2, 3, 4, 5, 6, 8, 10, 11] });
+  });
+
+  it('reach a Redis that has forgotten its scripts', async () => {
+    const claim = (await tracked.claim(LEDGER, 0)) as Claim;
+    await redis.script('FLUSH');
+    expect(await tracked.enqueue(claim, -1, { jobs: packed([1, 2]), last: 2 })).toMatchObject({ created: 2 });
+    expect(await redis.lrange('queue:low', 0, -1)).toEqual([2, 1].map(kept));
+  });
+
+  it('leave their room to the next ones when Redis has answered, and keep it when it has not', async () => {
+    const rooms = new Rooms();
+    const claim = (await tracked.claim(LEDGER, 0)) as Claim;
+    const first = packed([1], rooms);
+    await tracked.enqueue(claim, -1, { jobs: first, last: 1 });
+    expect(rooms.take()).toBe(roomOf(first));
+    const failed = packed([2], rooms);
+    await redis.config('SET', 'maxmemory', '1mb');
+    await expect(tracked.enqueue(claim, 1, { jobs: failed, last: 2 })).rejects.toThrow('OOM');
+    await redis.config('SET', 'maxmemory', '0');
+    expect(rooms.take()).not.toBe(roomOf(failed));
+  });
+
+  function roomOf(packing: Packing): Buffer {
+    return packing.arguments.find((each) => each instanceof PackedArguments)?.room as Buffer;
+  }
 });
 
 it('reports a lost job that cannot be made again, so that its letter can be written', async () => {
