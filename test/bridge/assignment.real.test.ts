@@ -7,7 +7,7 @@ import { Recovery } from '../../src/bridge/recovery.ts';
 import type { Shard } from '../../src/bridge/shard.ts';
 import type { GroupConsumer } from '../../src/kafka/consumer.ts';
 import { silentLog } from '../../src/log.ts';
-import { leanAdder } from '../../src/queue/bullmq/adder.ts';
+import { ownAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink } from '../../src/queue/bullmq/sink.ts';
 import type { Sink } from '../../src/queue/sink.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
@@ -23,7 +23,7 @@ let sink: Sink;
 beforeAll(async () => {
   server = await startRedis();
   redis = connect('test', server, 'command', silentLog);
-  sink = createBullSink({ name: 'test', redis, prefix: 'bull', adder: leanAdder() });
+  sink = createBullSink({ name: 'test', redis, prefix: 'bull', adder: ownAdder() });
 });
 
 beforeEach(async () => {

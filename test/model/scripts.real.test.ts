@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createRandom } from '../../src/faults/random.ts';
 import type { Job } from '../../src/job/job.ts';
 import { silentLog } from '../../src/log.ts';
-import { leanAdder } from '../../src/queue/bullmq/adder.ts';
+import { ownAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink } from '../../src/queue/bullmq/sink.ts';
 import type { Claim, Sink } from '../../src/queue/sink.ts';
 import { type Redis as Connection, connect, disconnect } from '../../src/redis/connection.ts';
@@ -36,7 +36,7 @@ let sink: Sink;
 beforeAll(async () => {
   server = await startRedis();
   redis = connect('test', server, 'command', silentLog);
-  sink = createBullSink({ name: 'test', redis, prefix: 'bull', adder: leanAdder() });
+  sink = createBullSink({ name: 'test', redis, prefix: 'bull', adder: ownAdder() });
 });
 
 afterAll(async () => {

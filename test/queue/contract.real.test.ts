@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/job/job.ts';
 import { bullOptions } from '../../src/job/options.ts';
 import { silentLog } from '../../src/log.ts';
-import { leanAdder, stockAdder } from '../../src/queue/bullmq/adder.ts';
+import { ownAdder, stockAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink } from '../../src/queue/bullmq/sink.ts';
 import type { Claim, Sink } from '../../src/queue/sink.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
@@ -75,7 +75,7 @@ const SCENARIOS: Record<string, { jobs: Job[]; prepare?: Prepare }> = {
 };
 
 describe.each([
-  ['our adder', leanAdder],
+  ['our adder', ownAdder],
   ["BullMQ's own scripts", stockAdder],
 ])('%s', (_name, adder) => {
   it.each(Object.entries(SCENARIOS))('writes what BullMQ writes: %s', async (_scenario, { jobs, prepare }) => {

@@ -3,7 +3,7 @@ import { Queue } from 'bullmq';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/job/job.ts';
 import { silentLog } from '../../src/log.ts';
-import { leanAdder } from '../../src/queue/bullmq/adder.ts';
+import { ownAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink } from '../../src/queue/bullmq/sink.ts';
 import type { Batch, BullSink, Claim, Counted, Inspected, Listed } from '../../src/queue/sink.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
@@ -24,7 +24,7 @@ beforeAll(async () => {
     name: 'test',
     redis,
     prefix: 'bull',
-    adder: leanAdder(),
+    adder: ownAdder(),
   });
 });
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { groupMark } from '../../src/job/identity.ts';
 import type { Job } from '../../src/job/job.ts';
 import { silentLog } from '../../src/log.ts';
-import { leanAdder } from '../../src/queue/bullmq/adder.ts';
+import { ownAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink } from '../../src/queue/bullmq/sink.ts';
 import type { Claim, Sink } from '../../src/queue/sink.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
@@ -20,7 +20,7 @@ let sink: Sink;
 beforeAll(async () => {
   server = await startRedis();
   redis = connect('test', server, 'command', silentLog);
-  sink = createBullSink({ name: 'test', redis, prefix: 'bull', adder: leanAdder() });
+  sink = createBullSink({ name: 'test', redis, prefix: 'bull', adder: ownAdder() });
 });
 
 beforeEach(() => redis.flushall());

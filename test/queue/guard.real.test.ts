@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { systemClock } from '../../src/clock.ts';
 import type { Job } from '../../src/job/job.ts';
 import { silentLog } from '../../src/log.ts';
-import { leanAdder } from '../../src/queue/bullmq/adder.ts';
+import { ownAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink } from '../../src/queue/bullmq/sink.ts';
 import { createBullSource } from '../../src/queue/bullmq/source.ts';
 import type { Claim, Listed, Sink } from '../../src/queue/sink.ts';
@@ -37,7 +37,7 @@ beforeAll(async () => {
   server = await startRedis();
   redis = connect('test', server, 'worker', silentLog);
   ledger = connect('test', server, 'command', silentLog);
-  sink = createBullSink({ name: 'test', redis: ledger, prefix: 'bull', adder: leanAdder() });
+  sink = createBullSink({ name: 'test', redis: ledger, prefix: 'bull', adder: ownAdder() });
 });
 
 beforeEach(async () => {

@@ -28,13 +28,13 @@ export function stockAdder(scripts = installedScripts()): string {
   return [...functions, lua('add-bullmq-checks'), lua('add-bullmq-stock')].join('\n');
 }
 
-export function leanAdder(): string {
+export function ownAdder(): string {
   return [lua('add-bullmq-checks'), lua('add-bullmq')].join('\n');
 }
 
 export function chooseAdder(log: Log): { adder: string; isStock: boolean } {
   const scripts = installedScripts();
-  if (digestOf(scripts) === TESTED_DIGEST) return { adder: leanAdder(), isStock: false };
+  if (digestOf(scripts) === TESTED_DIGEST) return { adder: ownAdder(), isStock: false };
   log.warn({}, 'the installed BullMQ is another than the tested one: its own scripts add the jobs, more slowly');
   return { adder: stockAdder(scripts), isStock: true };
 }
