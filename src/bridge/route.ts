@@ -5,7 +5,7 @@
 import { messageOf } from '../errors.ts';
 import { groupMark, idOfGroup } from '../job/identity.ts';
 import type { Event, Job } from '../job/job.ts';
-import { placeJob, type Treatment } from '../job/place.ts';
+import { leanJob, placeJob, type Treatment } from '../job/place.ts';
 import { placeSidekiqJob } from '../job/place-sidekiq.ts';
 import { SIDEKIQ_QUEUE_NAME } from '../job/sidekiq-fields.ts';
 import type { QueueConfig, SidekiqConfig } from '../queue/config.ts';
@@ -76,7 +76,7 @@ function bullRouter(topic: TopicConfig, routing: Routing): Router {
     if (!reachable.includes(shard)) {
       return unroutable(`queue ${job.queue} is on Redis ${shard}, which the topic's "queues" do not list`);
     }
-    return { shard, job };
+    return { shard, job: routing.queues[job.queue]?.lean ? leanJob(job, event) : job };
   };
 }
 

@@ -45,8 +45,10 @@ export interface Job {
   readonly name: string;
   /** proto3 JSON text; for Sidekiq, the whole job but for the time at which it is enqueued. */
   readonly data: string;
-  readonly attempts: number;
-  readonly backoff: Backoff;
+  /** Undefined: what the worker's definition says when the job runs. */
+  readonly attempts: number | undefined;
+  /** Undefined on a lean queue, whose jobs say nothing that Sluice's own hosts know without them. */
+  readonly backoff: Backoff | undefined;
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
   /** Milliseconds after `timestamp`; 0: at once. */

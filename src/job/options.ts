@@ -3,13 +3,22 @@
  * A stock worker honours attempts and backoff (without the ceiling, which BullMQ does not know).
  * Dead jobs are kept until their letter is written. Completed ones are not kept, so that nobody's history is trimmed by
  * ours; those from Kafka are kept until the bridge has seen them completed, or they would look like removed ones.
+ * A lean queue's jobs leave to Sluice's own hosts what those decide by themselves. That dead ones are kept is said all the same:
+ * a stock worker that runs such a queue by mistake may have a history setting, which would take them before their letters.
  */
+import type { Backoff } from '../backoff.ts';
 import type { Job, JobAbout } from './job.ts';
 
+interface BullBackoff {
+  readonly type: 'exponential';
+  readonly delay: number;
+  readonly jitter: number;
+}
+
 export interface BullOptions {
-  readonly attempts: number;
-  readonly backoff: { readonly type: 'exponential'; readonly delay: number; readonly jitter: number };
-  readonly removeOnComplete: boolean;
+  readonly attempts?: number;
+  readonly backoff?: BullBackoff;
+  readonly removeOnComplete?: boolean;
   readonly removeOnFail: false;
   readonly delay?: number;
   readonly priority?: number;
@@ -19,14 +28,17 @@ export interface BullOptions {
 /** `isSettled`: whether a bridge waits to see the job completed, and takes it away then. */
 export function bullOptions(job: Job, isSettled: boolean): BullOptions {
   return {
-    attempts: job.attempts,
-    backoff: { type: 'exponential', delay: job.backoff.baseMs, jitter: 1 },
-    removeOnComplete: !isSettled,
+    ...(job.attempts !== undefined && { attempts: job.attempts }),
+    ...(job.backoff !== undefined && { backoff: bullBackoff(job.backoff), removeOnComplete: !isSettled }),
     removeOnFail: false,
     ...(job.delayMs > 0 && { delay: job.delayMs }),
     ...(job.priority > 0 && { priority: job.priority }),
     sl: job.about,
   };
+}
+
+function bullBackoff({ baseMs }: Backoff): BullBackoff {
+  return { type: 'exponential', delay: baseMs, jitter: 1 };
 }
 
 /** What rides in a job's options. Anybody may write them; what is not of our shape is not believed. */

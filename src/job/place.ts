@@ -35,6 +35,11 @@ export function placeJob(event: Event, definition: Treatment | undefined, queue:
   };
 }
 
+/** The same on a lean queue: of how it is treated, it says what its event asks for. */
+export function leanJob(job: Job, { attempts }: Event): Job {
+  return { ...job, attempts: attempts || undefined, backoff: undefined };
+}
+
 export function aboutOf({ key, id, headers }: Event): JobAbout {
   const about: { -readonly [K in keyof JobAbout]: JobAbout[K] } = {};
   if (key) about.key = key;

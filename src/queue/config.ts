@@ -11,6 +11,12 @@ export const queueConfig = z.strictObject({
     .max(10_000)
     .default(50)
     .describe('Jobs that one worker process runs at once; several hundred where they wait, as for the collector.'),
+  lean: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Only Sluice's own hosts run this queue: attempts and backoff, which its workers' definitions say, and what is kept are not written into each job from Kafka. Saves 130 to 280 bytes a job.",
+    ),
 });
 export type QueueConfig = z.infer<typeof queueConfig>;
 

@@ -127,6 +127,21 @@ test("a BullMQ topic's jobs are what its workers get", async () => {
   });
 });
 
+test("a lean queue's jobs are printed as they lie there", async () => {
+  const env = { SLUICE_TOPICS: JSON.stringify(TOPICS), SLUICE_QUEUES: '{"pings":{"lean":true}}' };
+  const lines = [{}, { attempts: 10 }].map((asked) => JSON.stringify({ type: 'acme.v1.Ping', message: {}, ...asked }));
+  const { code, stdout } = await run(['decode', '--topic', 'node'], { cwd, env, input: lines.join('\n') });
+  expect(code).toBe(0);
+  const options = stdout
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { opts: object }).opts);
+  expect(options).toEqual([
+    { removeOnFail: false, sl: {} },
+    { attempts: 10, removeOnFail: false, sl: {} },
+  ]);
+});
+
 test('what becomes no job is named, and the others are printed', async () => {
   const input = '{"class":"A","args":[]}\n\n{"class":"A"}\n{"class":"A","args":[],"at":"soon"}\nx';
   const { code, stdout, stderr } = await decode('ruby', [], input);

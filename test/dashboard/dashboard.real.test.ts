@@ -111,6 +111,18 @@ it('may neither be framed nor run what is not its own', async () => {
   expect((await ask(`/queues/${source}`)).status).toBe(200);
 });
 
+it("shows a lean queue's jobs", async () => {
+  await redis.hset('bull:mail:k~t~0~0~0', { name: 'a.B', data: '{}', opts: '{"sl":{}}', timestamp: 1_790_000_000_000 });
+  await redis.lpush('bull:mail:wait', 'k~t~0~0~0');
+  const list = await ask('/queues/api/queues?activeQueue=mail&status=waiting&page=1');
+  expect(list.status).toBe(200);
+  const { queues } = JSON.parse(list.body) as { queues: { name: string; jobs: { id: string }[] }[] };
+  const jobs = queues.find(({ name }) => name === 'mail')?.jobs ?? [];
+  expect(jobs.find(({ id }) => id === 'k~t~0~0~0')).toMatchObject({ name: 'a.B', opts: { sl: {} }, attempts: 0 });
+  const { status, body } = await ask('/queues/api/queues/mail/k~t~0~0~0');
+  expect([status, JSON.parse(body)]).toMatchObject([200, { job: { name: 'a.B' }, status: 'waiting' }]);
+});
+
 it('finds queues among many keys, a bounded number at a time', async () => {
   const full = await startRedis({ extra: ['--enable-debug-command', 'local'] });
   const connection = connect('main', full, 'worker', silentLog);

@@ -11,7 +11,7 @@ import { ownAdder, stockAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink } from '../../src/queue/bullmq/sink.ts';
 import type { Claim, Sink } from '../../src/queue/sink.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
-import { contentOf } from '../support/bull-content.ts';
+import { type Content, contentOf, withoutZeroFields } from '../support/bull-content.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 const LEDGER = { cluster: 'c', group: 'g', topic: 't', partition: 0 };
@@ -45,6 +45,9 @@ function job(change: Partial<Job> = {}): Job {
   };
 }
 
+/** The same job of a lean queue. */
+const lean = (of: Job, attempts?: number): Job => ({ ...of, attempts, backoff: undefined });
+
 type Prepare = (queue: Queue) => Promise<unknown>;
 
 const SCENARIOS: Record<string, { jobs: Job[]; prepare?: Prepare }> = {
@@ -75,9 +78,9 @@ const SCENARIOS: Record<string, { jobs: Job[]; prepare?: Prepare }> = {
 };
 
 describe.each([
-  ['our adder', ownAdder],
-  ["BullMQ's own scripts", stockAdder],
-])('%s', (_name, adder) => {
+  ['our adder', ownAdder, true],
+  ["BullMQ's own scripts", stockAdder, false],
+])('%s', (_name, adder, savesFields) => {
   it.each(Object.entries(SCENARIOS))('writes what BullMQ writes: %s', async (_scenario, { jobs, prepare }) => {
     await redis.flushall();
     const stock = await throughBullMq(jobs, prepare);
@@ -86,21 +89,33 @@ describe.each([
     expect(ours).toEqual(stock);
   });
 
-  it('adds a job once, also when the batch comes again or the ledger has been lost', async () => {
+  it.each(Object.entries(SCENARIOS))('writes on a lean queue what BullMQ writes: %s', async (_, { jobs, prepare }) => {
+    const leanJobs = jobs.map((each, i) => lean(each, i % 2 === 0 ? undefined : 7));
+    await redis.flushall();
+    const stock = await throughBullMq(leanJobs, prepare);
+    await redis.flushall();
+    const ours = await throughSink(adder(), leanJobs, prepare);
+    expect(ours).toEqual(savesFields ? withoutZeroFields(stock) : stock);
+  });
+
+  it.each([
+    ['a full queue', job(), job()],
+    ['a lean queue', lean(job()), lean(job())],
+    ['a queue that was made lean meanwhile', job(), lean(job())],
+    ['a queue that was lean', lean(job()), job()],
+    ['a lean queue, due meanwhile', lean(job({ delayMs: 5000 })), lean(job())],
+    ['a lean queue, put off meanwhile', lean(job()), lean(job({ delayMs: 5000, priority: 2 }))],
+  ])('adds a job once, also when the batch comes again or the ledger has been lost: %s', async (_, first, again) => {
     await redis.flushall();
     const { sink, claim, close } = await openSink(adder());
-    const batch = {
-      jobs: [
-        { offset: 0, job: job() },
-        { offset: 1, job: job() },
-      ],
-      last: 1,
-    };
-    expect(await sink.enqueue(claim, -1, batch)).toMatchObject({ status: 'ok', created: 2, enqueued: 1 });
-    expect(await sink.enqueue(claim, -1, batch)).toMatchObject({ status: 'ok', created: 0, enqueued: 1 });
+    const batch = (each: Job) => ({ jobs: [0, 1].map((offset) => ({ offset, job: each })), last: 1 });
+    expect(await sink.enqueue(claim, -1, batch(first))).toMatchObject({ status: 'ok', created: 2, enqueued: 1 });
+    expect(await sink.enqueue(claim, -1, batch(again))).toMatchObject({ status: 'ok', created: 0, enqueued: 1 });
     await redis.hdel('sluice:ledger:c:g:t:0', 'enqueued');
-    expect(await sink.enqueue(claim, -1, batch)).toMatchObject({ status: 'ok', created: 0, existed: 2 });
-    expect(await redis.llen('bull:mail:wait')).toBe(2);
+    expect(await sink.enqueue(claim, -1, batch(again))).toMatchObject({ status: 'ok', created: 0, existed: 2 });
+    const place = first.delayMs > 0 ? redis.zcard('bull:mail:delayed') : redis.llen('bull:mail:wait');
+    expect(await place).toBe(2);
+    expect(await redis.exists('bull:mail:wait', 'bull:mail:delayed', 'bull:mail:prioritized')).toBe(1);
     await close();
   });
 
@@ -129,13 +144,43 @@ describe.each([
   });
 });
 
+it.each([
+  ['at once', lean(job({ about: {} })), '{"removeOnFail":false,"sl":{}}', {}],
+  ['with a key', lean(job({ about: { key: 'k' } })), '{"removeOnFail":false,"sl":{"key":"k"}}', {}],
+  ['with attempts of its own', lean(job({ about: {} }), 3), '{"attempts":3,"removeOnFail":false,"sl":{}}', {}],
+  [
+    'delayed',
+    lean(job({ delayMs: 5000, about: {} })),
+    '{"removeOnFail":false,"delay":5000,"sl":{}}',
+    { delay: '5000' },
+  ],
+  [
+    'with a priority',
+    lean(job({ priority: 7, about: {} })),
+    '{"removeOnFail":false,"priority":7,"sl":{}}',
+    { priority: '7' },
+  ],
+  [
+    'with both',
+    lean(job({ delayMs: 5000, priority: 7, about: {} })),
+    '{"removeOnFail":false,"delay":5000,"priority":7,"sl":{}}',
+    { delay: '5000', priority: '7' },
+  ],
+])("writes of a lean queue's job what it has and no more: %s", async (_, each, opts, more) => {
+  await redis.flushall();
+  await throughSink(ownAdder(), [each]);
+  const { name, data } = each;
+  const told = { name, data, opts, timestamp: String(NOW), ...more };
+  expect(await redis.hgetall('bull:mail:k~t~0~0~0')).toEqual(told);
+});
+
 async function openSink(adder: string): Promise<{ sink: Sink; claim: Claim; close: () => Promise<void> }> {
   const connection = connect('test', server, 'command', silentLog);
   const sink = createBullSink({ name: 'test', redis: connection, prefix: 'bull', adder });
   return { sink, claim: (await sink.claim(LEDGER, 0)) as Claim, close: () => disconnect(connection) };
 }
 
-async function throughBullMq(jobs: readonly Job[], prepare?: Prepare): Promise<unknown> {
+async function throughBullMq(jobs: readonly Job[], prepare?: Prepare): Promise<Content> {
   const queue = new Queue('mail', { connection: redis });
   await queue.waitUntilReady();
   await prepare?.(queue);

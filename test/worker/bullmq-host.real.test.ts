@@ -9,7 +9,9 @@ import { workerSet } from '../../src/definition/discover.ts';
 import type { WorkerDefinition } from '../../src/definition/worker.ts';
 import { type Log, silentLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import { ownAdder } from '../../src/queue/bullmq/adder.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
+import { runScript, script } from '../../src/redis/script.ts';
 import { loadSchemas } from '../../src/schema/load.ts';
 import type { Host } from '../../src/worker/host.ts';
 import { createBullHost } from '../../src/worker/hosts/bullmq.ts';
@@ -110,6 +112,29 @@ const under = {
     return { kill: () => void child.kill('SIGKILL') };
   },
 } satisfies HostUnderTest;
+
+const ADD = script(
+  `${ownAdder()}\nlocal queue = { prefix = KEYS[1] }\nnew_queue(queue)\nadd_job(queue, unpack(ARGV))\nflush_queue(queue)`,
+);
+
+describe('the BullMQ host on a lean queue', () => {
+  beforeEach(() => {
+    vi.spyOn(KeptLocks.prototype, 'areLater', 'get').mockReturnValue(true);
+  });
+
+  const lean: HostUnderTest = {
+    ...under,
+    async add(name, data, options = {}) {
+      added += 1;
+      const id = `k~t~0~0~${added}`;
+      const opts = JSON.stringify({ ...options, removeOnFail: false, sl: {} });
+      await runScript(redis, ADD, [`bull:${QUEUE}:`], [id, name, JSON.stringify(data), opts, Date.now(), '', '']);
+      return id;
+    },
+  };
+  describeHost(() => lean);
+  describeCountedDeaths(() => lean);
+});
 
 describe.each([
   ['with a lock', false],

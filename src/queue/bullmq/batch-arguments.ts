@@ -54,11 +54,11 @@ class Treatments {
   }
 
   #find(job: Job): number {
-    const text = [job.queue, job.name, job.attempts, job.backoff.baseMs, job.delayMs, job.priority].join('\n');
+    const text = [job.queue, job.name, job.attempts, job.backoff?.baseMs, job.delayMs, job.priority].join('\n');
     const known = this.#numbers.get(text);
     if (known !== undefined) return known;
     this.#numbers.set(text, this.#numbers.size + 1);
-    this.#told.push(this.#queueNumber(job.queue), job.name, optionsHead(job), job.delayMs, job.priority);
+    this.#told.push(this.#queueNumber(job.queue), job.name, optionsHead(job), ...ownFields(job));
     return this.#numbers.size;
   }
 
@@ -78,6 +78,11 @@ function isTreatedAlike(one: Job, other: Job): boolean {
     one.delayMs === other.delayMs &&
     one.priority === other.priority
   );
+}
+
+/** Delay and priority as fields of the job's hash; '': it goes without one. */
+function ownFields({ backoff, delayMs, priority }: Job): Arguments {
+  return backoff === undefined ? [delayMs || '', priority || ''] : [delayMs, priority];
 }
 
 /** The options as JSON up to what is about the one job, which is their last member; `}` ends them behind it. */

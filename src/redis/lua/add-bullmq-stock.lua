@@ -1,4 +1,5 @@
--- The adder over BullMQ's own scripts, one call a job. Their text stands above as functions of (KEYS, ARGV).
+-- The adder over BullMQ's own scripts, one call a job. Their text stands above as functions of (KEYS, ARGV). They write `delay` and
+-- `priority` of every job, those of a lean queue too.
 
 local function new_queue(queue)
   local meta = queue.prefix .. 'meta'
@@ -11,9 +12,9 @@ local function add_job(queue, id, name, data, opts, timestamp, delay, priority)
   local is_new = redis.call('EXISTS', p .. id) == 0
   local packed = cmsgpack.pack({ p, id, name, timestamp })
   local args = { packed, data, cmsgpack.pack(cjson.decode(opts)) }
-  if delay ~= '0' then
+  if delay ~= '0' and delay ~= '' then
     addDelayedJob({ p .. 'marker', p .. 'meta', p .. 'id', p .. 'delayed', p .. 'completed', p .. 'events' }, args)
-  elseif priority ~= '0' then
+  elseif priority ~= '0' and priority ~= '' then
     addPrioritizedJob({ p .. 'marker', p .. 'meta', p .. 'id', p .. 'prioritized', p .. 'delayed', p .. 'completed',
       p .. 'active', p .. 'events', p .. 'pc' }, args)
   else

@@ -1,5 +1,6 @@
 -- The adder: writes jobs exactly as BullMQ 6.7.0 does (addStandardJob, addPrioritizedJob, addDelayedJob), but
 -- answers what is the same for a whole batch once. The differential test compares every key with the original's.
+-- Those of a lean queue go without the fields `delay` and `priority` where they have neither.
 -- Hard rules: the hash exists before its id is in a list; `added` comes before `waiting`; no marker while paused
 -- or at the queue's own concurrency limit.
 
@@ -39,21 +40,31 @@ local function add_prioritized(queue, id, priority)
   queue.has_prioritized = true
 end
 
+-- The job's hash; '' stands for a field that it goes without. False when some of its fields were there.
+local function write(job, name, data, opts, timestamp, delay, priority)
+  if delay ~= '' and priority ~= '' then
+    return redis.call('HSET', job, 'name', name, 'data', data, 'opts', opts,
+      'timestamp', timestamp, 'delay', delay, 'priority', priority) == 6
+  end
+  local is_new = redis.call('HSET', job, 'name', name, 'data', data, 'opts', opts, 'timestamp', timestamp) == 4
+  if delay ~= '' then redis.call('HSET', job, 'delay', delay) end
+  if priority ~= '' then redis.call('HSET', job, 'priority', priority) end
+  return is_new
+end
+
 -- False when the job is there already: then its hash holds the same record, and its place in the queue is its own.
 local function add_job(queue, id, name, data, opts, timestamp, delay, priority)
   queue.counted = queue.counted + 1
-  local fields = redis.call('HSET', queue.prefix .. id, 'name', name, 'data', data, 'opts', opts,
-    'timestamp', timestamp, 'delay', delay, 'priority', priority)
-  if fields < 6 then
+  if not write(queue.prefix .. id, name, data, opts, timestamp, delay, priority) then
     redis.call('XADD', queue.events, '*', 'event', 'duplicated', 'jobId', id)
     return false
   end
   redis.call('XADD', queue.events, '*', 'event', 'added', 'jobId', id, 'name', name)
-  if delay ~= '0' then
+  if delay ~= '0' and delay ~= '' then
     add_delayed(queue, id, timestamp, tonumber(delay))
     return true
   end
-  if priority ~= '0' then
+  if priority ~= '0' and priority ~= '' then
     add_prioritized(queue, id, tonumber(priority))
   else
     queue.waiting[#queue.waiting + 1] = id

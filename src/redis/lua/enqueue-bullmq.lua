@@ -4,7 +4,7 @@
 -- KEYS: ledger.
 -- ARGV: owner, incarnation, expected offset, offset to advance to, job id prefix, number of queues Q,
 --       then Q times {name, key prefix `bull:mail:`}, number of treatments T,
---       then T times {queue (1..Q), name, opts up to what is about the one job, delay, priority},
+--       then T times {queue (1..Q), name, opts up to what is about the one job, delay, priority; '' for a field to go without},
 --       then for each run of jobs with neighbouring offsets and one treatment {treatment (1..T), first offset, number of
 --       jobs, then per job {data, the rest of opts but its `}`, timestamp}}.
 -- Returns {status, enqueued, incarnation, used memory, created, already there, longest queue touched}

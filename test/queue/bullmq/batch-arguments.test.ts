@@ -17,6 +17,8 @@ const MAIL: Job = {
   about: { key: 'k' },
 };
 
+const LEAN: Job = { ...MAIL, attempts: undefined, backoff: undefined };
+
 function argumentsOf(...jobs: Job[]) {
   const batch = { jobs: jobs.map((job, i) => ({ offset: 100 + i, job })), last: 100 + jobs.length };
   return batchArguments(batch, (queue) => `bull:${queue}:`);
@@ -41,11 +43,21 @@ it('splits the options so that both parts are those of a direct job', () => {
     MAIL,
     { ...MAIL, delayMs: 9, priority: 4 },
     { ...MAIL, about: { key: '}"', headers: { a: '{}' } } },
+    LEAN,
+    { ...LEAN, attempts: 3, delayMs: 9, priority: 4, about: {} },
   ]) {
     const args = argumentsOf(job);
     const [, , head] = treatment(args, 1, 1);
     expect(`${head}${args[13]}}`).toBe(JSON.stringify(bullOptions(job, true)));
   }
+});
+
+it.each<[string, Partial<Job>, unknown[]]>([
+  ['neither', {}, ['', '']],
+  ['a delay', { delayMs: 9 }, [9, '']],
+  ['a priority', { priority: 4 }, ['', 4]],
+])('tells of a lean queue that a job goes without the fields that say nothing: %s', (_, change, fields) => {
+  expect(treatment(argumentsOf({ ...LEAN, ...change }), 1, 1).slice(3)).toEqual(fields);
 });
 
 it.each([
