@@ -61,6 +61,7 @@ export function bridge(
   count: Contestant['count'],
   name = 'sluice',
   flags: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Contestant {
   return {
     start: ({ url }, round) =>
@@ -70,6 +71,7 @@ export function bridge(
         SLUICE_KAFKA__GROUP_ID: `${topic}-${name}-${round}`,
         SLUICE_TOPICS: JSON.stringify({ [topic]: settings }),
         SLUICE_LOG__LEVEL: 'error',
+        ...env,
       }),
     count,
   };
