@@ -6,6 +6,10 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.stderr.write(`sluice: Node 22.19 or newer is needed, this is ${process.versions.node}\n`);
   process.exit(3);
 }
+// Jobs live for milliseconds. Where V8 has once seen many of some kind survive, it places all further ones among its old objects,
+// and they keep what they can reach until the next full collection.
+const { setFlagsFromString } = await import('node:v8');
+setFlagsFromString('--no-allocation-site-pretenuring');
 const { existsSync } = await import('node:fs');
 const { enableCompileCache, registerHooks } = await import('node:module');
 // Half of a start is compiling what did not change since the last one. Kept where nobody else can write: it is believed.

@@ -30,7 +30,7 @@ const claim = (await sinkOf(redis).claim(ledger, 0)) as Claim;
 
 await sinkOf(redis).reconcile(claim, []);
 
-let calls: (string | number)[][] = [];
+let calls: string[][] = [];
 for (let from = first; from < first + total; from += IN_MEMORY) {
   calls = await packed(from, Math.min(from + IN_MEMORY, first + total));
   await Promise.all(Array.from({ length: UNDER_WAY }, drive));
@@ -46,13 +46,13 @@ async function drive(): Promise<void> {
 }
 
 /** As the sink itself packs them: it is given a client that only takes notes. */
-async function packed(start: number, end: number): Promise<(string | number)[][]> {
-  const noted: (string | number)[][] = [];
-  const evalsha = async (...call: (string | number)[]) => {
-    noted.push(how === 'plain' ? call.map(asPlain) : call);
+async function packed(start: number, end: number): Promise<string[][]> {
+  const noted: string[][] = [];
+  const sendCommand = async ({ args }: { readonly args: readonly string[] }) => {
+    noted.push(how === 'plain' ? args.map(asPlain) : [...args]);
     return ['ok', 0, ''];
   };
-  const notes = sinkOf({ evalsha } as unknown as Redis);
+  const notes = sinkOf({ sendCommand } as unknown as Redis);
   for (let from = start; from < end; from += atOnce) {
     const placed = Array.from({ length: atOnce }, (_, i) => place(from + i));
     // Two are under way: the second may come first to nobody.
@@ -61,8 +61,8 @@ async function packed(start: number, end: number): Promise<(string | number)[][]
   return noted;
 }
 
-function asPlain(argument: string | number): string | number {
-  return String(argument).replace('"removeOnComplete":false', '"removeOnComplete":true');
+function asPlain(argument: string): string {
+  return argument.replace('"removeOnComplete":false', '"removeOnComplete":true');
 }
 
 function place(offset: number): PlacedJob {

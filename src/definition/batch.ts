@@ -43,31 +43,43 @@ export interface BatchWorkerOptions<T> extends WorkerSettings {
 export const DEFAULT_BATCH = { most: 100, waitMs: 10 } as const;
 
 export function batchContext(each: readonly WorkerContext[]): BatchContext {
-  let signal: AbortSignal | undefined;
-  return {
-    each,
-    get log() {
-      return (each[0] as WorkerContext).log;
-    },
-    get signal() {
-      signal ??= whenAllHave(each);
-      return signal;
-    },
-    collector: {
-      trackMany: (fields) =>
-        Promise.all(
-          each.map(async ({ collector }, i): Promise<Outcome> => {
-            const own = fields[i];
-            try {
-              if (own !== undefined) await collector.track(own);
-              return { kind: 'done' };
-            } catch (error) {
-              return failureOf(error);
-            }
-          }),
-        ),
-    },
-  };
+  return new OfEach(each);
+}
+
+/** A class, and no object of functions: those keep what they can reach for longer, which is every job of the batch. */
+class OfEach implements BatchContext {
+  readonly each: readonly WorkerContext[];
+  #signal: AbortSignal | undefined;
+
+  constructor(each: readonly WorkerContext[]) {
+    this.each = each;
+  }
+
+  get log(): Log {
+    return (this.each[0] as WorkerContext).log;
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= whenAllHave(this.each);
+    return this.#signal;
+  }
+
+  get collector(): BatchCollector {
+    return { trackMany: trackEach.bind(undefined, this.each) };
+  }
+}
+
+function trackEach(each: readonly WorkerContext[], fields: readonly (TrackerFields | undefined)[]): Promise<Outcome[]> {
+  return Promise.all(each.map((ctx, i) => tracked(ctx, fields[i])));
+}
+
+async function tracked({ collector }: WorkerContext, fields: TrackerFields | undefined): Promise<Outcome> {
+  try {
+    if (fields !== undefined) await collector.track(fields);
+    return { kind: 'done' };
+  } catch (error) {
+    return failureOf(error);
+  }
 }
 
 function whenAllHave(each: readonly WorkerContext[]): AbortSignal {

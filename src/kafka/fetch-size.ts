@@ -5,8 +5,8 @@
  */
 import type { Fetch, FetchAnswer, FetchRequest } from './fetch-ahead.ts';
 
-const RECORDS = 1_500;
-const [LEAST_BYTES, MOST_BYTES] = [524_288, 4_194_304];
+const RECORDS = 3_000;
+const [LEAST_BYTES, MOST_BYTES] = [1_048_576, 4_194_304];
 /** Of a fetch at most, where several are asked for: so that each has the records of more than one. */
 const PARTITION_SHARE = 0.5;
 

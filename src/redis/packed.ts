@@ -5,7 +5,7 @@
  * They are gathered in a room that may be used again when Redis has answered, and not before: until then the socket may
  * hold it.
  */
-import { Command } from 'ioredis';
+import { YoungCommand } from './young-command.ts';
 
 const SMALLEST_BYTES = 256;
 const [RETURN, NEWLINE, DOLLAR] = [0x0d, 0x0a, 0x24];
@@ -103,11 +103,11 @@ function writeDigits(bytes: Buffer, at: number, value: number): number {
 export type PackableArgument = string | number | PackedArguments;
 
 /** A command whose arguments are packed: the client sees the first of them only, and writes all. */
-export class PackedCommand extends Command {
+export class PackedCommand extends YoungCommand {
   readonly #bytes: Buffer;
 
   constructor(name: string, first: readonly (string | number)[], rest: readonly PackableArgument[]) {
-    super(name, [...first], { replyEncoding: 'utf8' });
+    super(name, first, 'utf8');
     this.#bytes = written([name, ...first, ...rest]);
   }
 

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
 import type { Redis } from './connection.ts';
 import { type PackableArgument, PackedCommand } from './packed.ts';
+import { YoungCommand } from './young-command.ts';
 
 export interface Script {
   readonly text: string;
@@ -29,10 +30,32 @@ export const ALLOW_OOM = '#!lua flags=allow-oom';
 
 type Arguments = readonly (string | number | Buffer)[];
 
-export function runScript(redis: Redis, { sha, text }: Script, keys: readonly string[], args: Arguments) {
+export function runScript(redis: Redis, script: Script, keys: readonly string[], args: Arguments): Promise<unknown> {
+  return run(redis, script, keys, args, 'utf8');
+}
+
+/** Answers with bytes where Redis does: what a job holds need not be text. */
+export function runScriptForBytes(
+  redis: Redis,
+  script: Script,
+  keys: readonly string[],
+  args: Arguments,
+): Promise<unknown> {
+  return run(redis, script, keys, args, null);
+}
+
+function run(
+  redis: Redis,
+  { sha, text }: Script,
+  keys: readonly string[],
+  args: Arguments,
+  encoding: 'utf8' | null,
+): Promise<unknown> {
+  const send = async (name: string, what: string) =>
+    redis.sendCommand(new YoungCommand(name, [what, keys.length, ...keys, ...args], encoding));
   return onceMoreAsText(
-    () => redis.evalsha(sha, keys.length, ...keys, ...args),
-    () => redis.eval(text, keys.length, ...keys, ...args),
+    () => send('evalsha', sha),
+    () => send('eval', text),
   );
 }
 
@@ -48,14 +71,6 @@ export function runPackedScript(
   return onceMoreAsText(
     () => send('evalsha', sha),
     () => send('eval', text),
-  );
-}
-
-/** Answers with bytes where Redis does: what a job holds need not be text. */
-export function runScriptForBytes(redis: Redis, { sha, text }: Script, keys: readonly string[], args: Arguments) {
-  return onceMoreAsText(
-    () => redis.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args),
-    () => redis.callBuffer('EVAL', text, keys.length, ...keys, ...args),
   );
 }
 

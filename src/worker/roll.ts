@@ -1,11 +1,16 @@
+/** Copying what is there costs next to nothing beside so many entries. */
+const MADE_ANEW_AFTER = 10_000;
+
 /**
  * What runs, by the id of its job: a map for what comes and goes by the ten thousand a second. A `Map` that is filled and emptied makes
  * its table anew every few hundred entries, and V8 leaves each old table its entries and a way to the next one: once one of them
  * has grown old, all that was in those behind it stays until the next full collection, and is copied twice on the way there.
- * Here the table holds numbers, and a place is emptied when its entry goes.
+ * Here the table holds numbers, a place is emptied when its entry goes, and the map itself is made anew now and then, which no
+ * old table leads to.
  */
 export class Roll<V> {
-  readonly #placeOf = new Map<string, number>();
+  #placeOf = new Map<string, number>();
+  #entered = 0;
   readonly #places: (V | undefined)[] = [];
   readonly #free: number[] = [];
 
@@ -22,6 +27,8 @@ export class Roll<V> {
     const place = this.#placeOf.get(id) ?? this.#free.pop() ?? this.#places.length;
     this.#placeOf.set(id, place);
     this.#places[place] = value;
+    this.#entered += 1;
+    if (this.#entered % MADE_ANEW_AFTER === 0) this.#placeOf = new Map(this.#placeOf);
   }
 
   delete(id: string): void {

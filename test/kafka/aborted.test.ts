@@ -162,7 +162,7 @@ it('asks ahead behind a backlog, for as much as fits the records', async () => {
   const broker = await connectedTo({ fetch } as unknown as Broker).findBroker({ nodeId: '0' });
   await broker.fetch({ topics: [{ topic: 't', partitions: [{ partition: 0, fetchOffset: '5', maxBytes: 1 }] }] });
   expect(asked).toEqual([
-    { maxBytes: 524_288, from: '5' },
-    { maxBytes: 1_500_000, from: '6' },
+    { maxBytes: 1_048_576, from: '5' },
+    { maxBytes: 3_000_000, from: '6' },
   ]);
 });

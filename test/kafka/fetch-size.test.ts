@@ -25,12 +25,12 @@ async function askedAfter(...answers: FetchAnswer[]): Promise<FetchRequest> {
 }
 
 it.each([
-  ['at first, half a mebibyte', [], 524_288],
-  ['of small records, no less', [answer(10, 20)], 524_288],
-  ['of a kilobyte each, 1,500 of them', [answer(500, 1_500)], 1_500_000],
+  ['at first, a mebibyte', [], 1_048_576],
+  ['of small records, no less', [answer(10, 20)], 1_048_576],
+  ['of a kilobyte each, 3,000 of them', [answer(500, 1_500)], 3_000_000],
   ['of large ones, four mebibytes', [answer(1_000_000)], 4_194_304],
-  ['of those without a value too', [answer(null, 2_000)], 1_500_000],
-  ['as before when nothing came', [answer(1_000), answer(), answer()], 1_500_000],
+  ['of those without a value too', [answer(null, 2_000)], 3_000_000],
+  ['as before when nothing came', [answer(1_000), answer(), answer()], 3_000_000],
 ])('asks for as much as fits the records: %s', async (_, answers, bytes) => {
   const partitions = [0, 3].map((partition) => ({ partition, fetchOffset: '7', maxBytes: bytes / 2 }));
   const topics = [{ topic: 't', partitions }];
@@ -44,5 +44,5 @@ it('asks for all of it of one partition alone', async () => {
     return answer();
   });
   await fetch({ ...REQUEST, topics: [{ topic: 't', partitions: [{ partition: 3, fetchOffset: '7', maxBytes: 1 }] }] });
-  expect(asked[0]?.topics[0]?.partitions[0]?.maxBytes).toBe(524_288);
+  expect(asked[0]?.topics[0]?.partitions[0]?.maxBytes).toBe(1_048_576);
 });
