@@ -13,7 +13,7 @@ const BACKLOG = 100_000;
 const QUICK_BACKLOG = 30_000;
 const WARM_SHARE = 0.3;
 /** Of the backlog's rate, the highest first: the producer takes its part of the cores too. */
-const SHARES = [1, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5];
+const SHARES = [0.9, 0.86, 0.83, 0.8, 0.75, 0.7, 0.6, 0.5];
 const SECONDS = 20;
 const QUICK_SECONDS = 6;
 const SAMPLE_MS = 500;

@@ -10,6 +10,7 @@ import type { EndSignal } from '../end-signal.ts';
 import { SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { Places } from '../places.ts';
 import { type Service, within } from '../service.ts';
 import type { CollectorConfig } from './config.ts';
 import { createDelivery } from './delivery.ts';
@@ -54,12 +55,12 @@ function createHttpCollector(config: CollectorConfig, url: string, deps: Collect
   const post = createPost(url, config.connections);
   const delivery = createDelivery(config, post, { ...deps, random });
   const room = createRoom(MOST_HELD_EVENTS, MOST_HELD_BYTES);
-  const held = new Set<Pending>();
+  const held = new Places<Pending>();
   let stopping: Promise<void> | undefined;
 
   function onSettled(pending: Pending, outcome: EventOutcome): void {
     metrics.eventsDelivered.inc({ outcome });
-    held.delete(pending);
+    if (pending.place !== undefined) held.empty(pending.place);
     room.leave(pending.event.bytes);
   }
 
@@ -79,9 +80,9 @@ function createHttpCollector(config: CollectorConfig, url: string, deps: Collect
   async function stop(graceMs: number): Promise<void> {
     room.close();
     delivery.hurry();
-    await within(graceMs, Promise.allSettled([...held].map(({ done }) => done)));
+    await within(graceMs, Promise.allSettled(held.values().map(({ done }) => done)));
     delivery.halt();
-    for (const pending of held) pending.settle('stopped', stopped());
+    for (const pending of held.values()) pending.settle('stopped', stopped());
     await post.close();
   }
 
@@ -92,9 +93,10 @@ function createHttpCollector(config: CollectorConfig, url: string, deps: Collect
       const event = encode(fields, eventId);
       if (!room.tryEnter(event.bytes) && !(await room.enter(event.bytes))) throw counted('stopped', stopped());
       const pending = createPending({ event, since: clock.now(), deadlineMs, signal, onSettled });
-      held.add(pending);
-      if (pending.isSettled) held.delete(pending);
-      else delivery.add(pending);
+      if (!pending.isSettled) {
+        pending.place = held.add(pending);
+        delivery.add(pending);
+      }
       return pending.done;
     },
 

@@ -15,6 +15,8 @@ export interface Pending {
   readonly done: Promise<void>;
   /** Why the last try failed, for whoever hears of the deadline. */
   lastReason: string;
+  /** Where it is held, by whoever holds it. */
+  place?: number;
   /** Only the first call counts. */
   settle(outcome: EventOutcome, error?: Error): void;
 }
@@ -27,36 +29,51 @@ export interface PendingOptions {
   readonly onSettled: (pending: Pending, outcome: EventOutcome) => void;
 }
 
-export function createPending({ event, since, deadlineMs, signal, onSettled }: PendingOptions): Pending {
-  let isSettled = false;
-  const { promise: done, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(
-    () => pending.settle('unavailable', unavailable(deadlineMs, pending.lastReason)),
-    deadlineMs,
-  );
-  const onAbort = () => pending.settle('abandoned', signal?.reason as Error);
+export function createPending(options: PendingOptions): Pending {
+  return new PendingEvent(options);
+}
 
-  const pending: Pending = {
-    event,
-    since,
-    done,
-    lastReason: 'it was not sent yet',
-    get isSettled() {
-      return isSettled;
-    },
-    settle(outcome, error) {
-      if (isSettled) return;
-      isSettled = true;
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-      onSettled(pending, outcome);
-      if (outcome === 'accepted') resolve();
-      else reject(error);
-    },
-  };
-  if (signal?.aborted) onAbort();
-  else signal?.addEventListener('abort', onAbort, { once: true });
-  return pending;
+/** A class, and no object of functions, which would keep what they can reach for longer. */
+class PendingEvent implements Pending {
+  readonly event: EncodedEvent;
+  readonly since: number;
+  readonly done: Promise<void>;
+  lastReason = 'it was not sent yet';
+  place?: number;
+  isSettled = false;
+  readonly #resolve: () => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #signal: EndSignal | undefined;
+  readonly #onAbort: () => void;
+  readonly #onSettled: PendingOptions['onSettled'];
+  readonly #timer: NodeJS.Timeout;
+
+  constructor({ event, since, deadlineMs, signal, onSettled }: PendingOptions) {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onAbort = () => this.settle('abandoned', signal?.reason as Error);
+    const onDeadline = () => this.settle('unavailable', unavailable(deadlineMs, this.lastReason));
+    this.event = event;
+    this.since = since;
+    this.done = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#signal = signal;
+    this.#onAbort = onAbort;
+    this.#onSettled = onSettled;
+    this.#timer = setTimeout(onDeadline, deadlineMs);
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+  }
+
+  settle(outcome: EventOutcome, error?: Error): void {
+    if (this.isSettled) return;
+    this.isSettled = true;
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#onSettled(this, outcome);
+    if (outcome === 'accepted') this.#resolve();
+    else this.#reject(error);
+  }
 }
 
 function unavailable(deadlineMs: number, lastReason: string): SluiceError {
