@@ -4,7 +4,7 @@
  * out alike.
  */
 import { type Job as BullJob, Queue, UnrecoverableError, Worker } from 'bullmq';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Job } from '../../src/job/job.ts';
 import { silentLog } from '../../src/log.ts';
 import { ownAdder, stockAdder } from '../../src/queue/bullmq/adder.ts';
@@ -123,7 +123,11 @@ const DEEDS: Record<string, () => Promise<unknown>> = {
 };
 
 describe("BullMQ treats a lean queue's jobs as any others", () => {
+  afterEach(() => void vi.useRealTimers());
+
   it.each(Object.entries(DEEDS))('%s', async (_, deed) => {
+    // The clock stands still: BullMQ counts a delay from its own now, and both sorts of job must see the same one.
+    vi.useFakeTimers({ toFake: ['Date'] });
     const results = [];
     for (const adder of [stockAdder(), ownAdder()]) {
       await fill(adder);
