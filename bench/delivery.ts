@@ -33,7 +33,7 @@ export const delivery: Part = async ({ brokers, isQuick }) => {
     if (line.refusal !== '') throw new Error(line.refusal);
     const rows = {
       backlog: { perSecond: rounded(fastest) },
-      sustained: { ...steady, highestLag: Math.max(...samples.map(({ lag }) => lag)) },
+      sustained: { ...steady, highestLag: Math.max(...samples.map(({ lag }) => lag)), ...cpuOf(withinSteady(samples)) },
     };
     const endToEndEventsPerSecond = steady.isSteady === 1 ? steady.perSecond : 0;
     return { rows, figures: { endToEndEventsPerSecond, endToEndBacklogPerSecond: rounded(fastest) } };
@@ -70,8 +70,7 @@ async function keepUp(line: Line, rate: number, seconds: number) {
     await pause(SAMPLE_MS);
     samples.push(line.sample());
   }
-  // Neither the producer's start nor its end.
-  const steady = samples.slice(Math.floor(samples.length / 4), -2);
+  const steady = withinSteady(samples);
   const [first, last] = [steady[0] as Sample, steady.at(-1) as Sample];
   const grown = (last.lag - first.lag) / Math.max(1, last.accepted - first.accepted);
   return {
@@ -80,6 +79,22 @@ async function keepUp(line: Line, rate: number, seconds: number) {
     lagGrowth: rounded(grown),
     isSteady: grown < STEADY ? 1 : 0,
   };
+}
+
+/** Neither the producer's start nor its end. */
+function withinSteady(samples: readonly Sample[]): readonly Sample[] {
+  return samples.slice(Math.floor(samples.length / 4), -2);
+}
+
+/** Microseconds an event, by process. */
+function cpuOf(samples: readonly Sample[]): Record<string, number> {
+  const [first, last] = [samples[0] as Sample, samples.at(-1) as Sample];
+  const events = last.accepted - first.accepted;
+  const each = Object.entries(last.cpuUsec).map(([name, usec]) => [name, (usec - (first.cpuUsec[name] ?? 0)) / events]);
+  const all = each.reduce((sum, [, usec]) => sum + (usec as number), 0);
+  return Object.fromEntries(
+    [...each, ['all', all]].map(([name, usec]) => [`${name}, us an event`, rounded(usec as number)]),
+  );
 }
 
 function rateOf(first: Sample, last: Sample): number {

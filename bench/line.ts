@@ -3,10 +3,11 @@
  * counts what it accepts. How far each is, and how large, is asked from outside.
  */
 import type { ChildProcess } from 'node:child_process';
+import { readState, stackDir } from '../stack/stack.ts';
 import { end, node, pause, startRedis } from './contest.ts';
 import { startHost } from './drain.ts';
 import { bridge, filled } from './fill.ts';
-import { residentMib } from './machine.ts';
+import { cpuUsec, residentMib } from './machine.ts';
 
 const LOOK_MS = 50;
 /** Jobs that wait for the collector cost next to nothing: as many as fill several requests. */
@@ -21,6 +22,8 @@ export interface Sample {
   readonly lag: number;
   /** By process. */
   readonly residentMib: Readonly<Record<string, number>>;
+  /** Microseconds on a core so far, by process; the producer's while it runs, Kafka's where it was started here. */
+  readonly cpuUsec: Readonly<Record<string, number>>;
 }
 
 export interface Line {
@@ -41,6 +44,7 @@ export async function openLine(brokers: string, topic: string): Promise<Line> {
   const collector = node(['bench/contestants/collector.ts']);
   let told = { url: '', accepted: 0, refused: 0, why: '' };
   let acked = 0;
+  let producer: number | undefined;
   collector.on('message', (message) => {
     told = message as typeof told;
   });
@@ -51,11 +55,17 @@ export async function openLine(brokers: string, topic: string): Promise<Line> {
     bridge: bridge(brokers, topic, { queue: 'filled' }, filled).start(server, 0),
     host: startHost(brokers, server.url, 'tracked', settings, CONCURRENCY),
   };
+  const kafka = readState(stackDir()).kafka?.pid;
+  const pids = (): readonly (readonly [string, number])[] => [
+    ['redis', server.pid],
+    ...Object.entries(children).map(([name, { pid }]) => [name, pid as number] as const),
+  ];
   const began = performance.now();
   return {
     produce(rate, seconds) {
       const child = node(['bench/contestants/produce.ts', brokers, topic, String(rate), String(seconds)]);
       const before = acked;
+      producer = child.pid;
       child.on('message', (message) => {
         acked = before + (message as { acked: number }).acked;
       });
@@ -68,10 +78,12 @@ export async function openLine(brokers: string, topic: string): Promise<Line> {
       seconds: (performance.now() - began) / 1_000,
       accepted: told.accepted,
       lag: acked - told.accepted,
-      residentMib: Object.fromEntries([
-        ['redis', residentMib(server.pid)],
-        ...Object.entries(children).map(([name, { pid }]) => [name, residentMib(pid as number)]),
-      ]),
+      residentMib: Object.fromEntries(pids().map(([name, pid]) => [name, residentMib(pid)])),
+      cpuUsec: Object.fromEntries(
+        [...pids(), ['producer', producer] as const, ['kafka', kafka] as const].flatMap(([name, pid]) =>
+          pid === undefined ? [] : [[name, cpuUsec(pid)]],
+        ),
+      ),
     }),
     async accepted(count) {
       while (told.accepted < count) await pause(LOOK_MS);

@@ -7,8 +7,8 @@
  * - its batches show records of aborted transactions: where one encloses another, where a fetch begins within two of them, and
  *   behind a key of four zero bytes (filterAbortedMessages.js). Sorting its list would make it lose committed ones
  *   instead. So what comes out of a fetch has no aborted transactions any more, as `committedOnly` judges;
- * - it asks for more only when all of an answer has been handled, and for as much as it was told at first: see fetch-ahead.ts
- *   and fetch-size.ts.
+ * - it asks for more only when all of an answer has been handled, then at once, and for as much as it was told at first: see
+ *   fetch-ahead.ts, fetch-pace.ts and fetch-size.ts.
  * kafkajs is pinned for this; the conformance suite fails when its inside changes.
  */
 import kafkajs, { type Broker, type Cluster, type PartitionAssigner } from 'kafkajs';
@@ -16,6 +16,7 @@ import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup.js';
 import { abortedAsMarks } from './committed-only.ts';
 import type { TopicPartition } from './consumer.ts';
 import { type FetchAnswer, fetchingAhead } from './fetch-ahead.ts';
+import { pacing } from './fetch-pace.ts';
 import { sizing } from './fetch-size.ts';
 
 export type ClientGroup = ConsumerGroup;
@@ -52,7 +53,8 @@ function mendFetches(cluster: Cluster): void {
 
 function mendFetch(broker: Broker): void {
   const { fetch } = broker;
-  const fetchAhead = fetchingAhead(sizing((request) => fetch.call(broker, request) as Promise<FetchAnswer>));
+  const sized = sizing((request) => fetch.call(broker, request) as Promise<FetchAnswer>);
+  const fetchAhead = pacing(fetchingAhead(sized));
   broker.fetch = async (request) => {
     const answer = await fetchAhead(request);
     for (const topic of answer.responses) topic.partitions = topic.partitions.map(abortedAsMarks);
