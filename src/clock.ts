@@ -1,9 +1,11 @@
 /** Time as an argument, so that tests decide it. All times are milliseconds since the Unix epoch. */
 
+import type { EndSignal } from './end-signal.ts';
+
 export interface Clock {
   now(): number;
   /** Resolves after `ms`, or at once when the signal fires; never rejects. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  sleep(ms: number, signal?: EndSignal): Promise<void>;
 }
 
 export const systemClock: Clock = {

@@ -4,6 +4,7 @@
  * Kafka; what a lost reply left behind is skipped by the ledger.
  */
 import type { Clock } from '../clock.ts';
+import { PlainEnd } from '../end-signal.ts';
 import { isSluiceError } from '../errors.ts';
 import type { BatchControl, RecordBatch } from '../kafka/consumer.ts';
 import type { Metrics } from '../metrics.ts';
@@ -80,12 +81,11 @@ export function takeBack(held: HeldPartition, sends: Sends): void {
 
 /** A Redis that is slow to answer must not cost the membership. */
 async function whileBeating<T>(work: Promise<T>, control: BatchControl, clock: Clock): Promise<T> {
-  const through = new AbortController();
-  // With a reason of its own, because the usual one is an exception with a stack.
+  const through = new PlainEnd();
   const settled = work.finally(() => through.abort('through'));
-  while (!through.signal.aborted) {
-    await Promise.race([settled, clock.sleep(BEAT_MS, through.signal)]);
-    if (!through.signal.aborted) await control.heartbeat();
+  while (!through.aborted) {
+    await Promise.race([settled, clock.sleep(BEAT_MS, through)]);
+    if (!through.aborted) await control.heartbeat();
   }
   return settled;
 }

@@ -26,6 +26,7 @@ const FIELDS = new Set(
     'ue_na ue_pr ue_px co cx f_pdf f_qt f_realp f_wma f_dir f_fla f_java f_gears f_ag'
   ).split(' '),
 );
+const TIMES = ['dtm', 'stm', 'ttm'];
 const KINDS = new Set(['pv', 'pp', 'se', 'ue', 'tr', 'ti']);
 
 export interface Identity {
@@ -49,30 +50,20 @@ export interface EncodedEvent {
 /** Throws COLLECTOR_REFUSED naming the field. */
 export function encodeEvent(fields: TrackerFields, identity: Identity): EncodedEvent {
   const { eventId, appId, namespace, now } = identity;
-  const { stm, ...rest } = checked(fields);
-  const text = JSON.stringify({
-    tv: TRACKER,
-    p: 'srv',
-    aid: appId,
-    tna: namespace,
-    dtm: String(now),
-    eid: eventId,
-    ...rest,
-  });
+  check(fields);
+  const { tv = TRACKER, p = 'srv', aid = appId, tna = namespace, dtm = String(now), eid = eventId, stm } = fields;
+  const text = JSON.stringify({ tv, p, aid, tna, dtm, eid, ...fields, stm: undefined });
   const bytes = Buffer.byteLength(text) + ADDED_BYTES;
   if (bytes > MOST_EVENT_BYTES) throw refused(`${bytes} bytes are not allowed; allowed: ${MOST_EVENT_BYTES}`);
   return { text, bytes, stmOffsetMs: stm === undefined ? 0 : Number(stm) - now };
 }
 
-function checked(fields: TrackerFields): TrackerFields {
-  for (const [name, value] of Object.entries(fields)) checkField(name, value);
-  if (!KINDS.has(fields.e ?? ''))
-    throw refused(`e: ${shown(fields.e)} is not allowed; allowed: ${[...KINDS].join(', ')}`);
-  if (fields.eid !== undefined && !UUID.test(fields.eid)) {
-    throw refused(`eid: ${shown(fields.eid)} is not allowed; allowed: a UUID`);
-  }
-  for (const name of ['dtm', 'stm', 'ttm']) checkTime(name, fields[name]);
-  return fields;
+function check(fields: TrackerFields): void {
+  for (const name of Object.keys(fields)) checkField(name, fields[name]);
+  const { e = '', eid } = fields;
+  if (!KINDS.has(e)) throw refused(`e: ${shown(fields.e)} is not allowed; allowed: ${[...KINDS].join(', ')}`);
+  if (eid !== undefined && !UUID.test(eid)) throw refused(`eid: ${shown(eid)} is not allowed; allowed: a UUID`);
+  for (const name of TIMES) checkTime(name, fields[name]);
 }
 
 function checkField(name: string, value: unknown): void {

@@ -1,6 +1,6 @@
 /** The id of an event that its producer gave none: derived from its first job, and kept from then on. */
 import { hashedUuid } from './hashed-uuid.ts';
-import { placeIn, sourceOf } from './identity.ts';
+import { isFromKafka, placeIn } from './identity.ts';
 
 export interface IdentifiedJob {
   readonly queue: string;
@@ -11,7 +11,7 @@ export interface IdentifiedJob {
 
 /** A UUID (version 8: by hash) that a job keeps through retries and, when it came from Kafka, redelivery. */
 export function eventIdOf({ queue, id, createdAt }: IdentifiedJob): string {
-  const name = sourceOf(id) === undefined ? `${queue}\n${id}\n${createdAt ?? ''}` : `${queue}\n${id}`;
+  const name = isFromKafka(id) ? `${queue}\n${id}` : `${queue}\n${id}\n${createdAt ?? ''}`;
   return hashedUuid(name);
 }
 
