@@ -7,7 +7,7 @@
  * records under those numbers would then be taken for repetitions: acked, and dropped. Hence one request at a time,
  * and a new producer id after each failure. Calls that wait meanwhile share the next request.
  */
-import kafkajs, { type ICustomPartitioner, type Message, type Producer } from 'kafkajs';
+import type { Producer } from 'kafkajs';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from '../service.ts';
@@ -15,6 +15,7 @@ import { createClient, kafkaError } from './client.ts';
 import type { KafkaConfig } from './config.ts';
 import type { RecordProducer } from './consumer.ts';
 import { toMessage } from './from-client.ts';
+import { settledPartitioner } from './partitioner.ts';
 import { type Piece, pieces, type Request, takeRequest, takeWhere } from './requests.ts';
 
 const DELIVERY_TIMEOUT_MS = 30_000;
@@ -130,14 +131,3 @@ export function createRecordProducer(
     },
   };
 }
-
-/** The usual partitioner, Java's for keys, which keeps to its choice when a request is tried again. */
-const settledPartitioner: ICustomPartitioner = () => {
-  const choose = kafkajs.Partitioners.DefaultPartitioner();
-  const chosen = new WeakMap<Message, number>();
-  return (args) => {
-    const partition = chosen.get(args.message) ?? choose(args);
-    chosen.set(args.message, partition);
-    return partition;
-  };
-};
