@@ -135,6 +135,6 @@ async function usedBytes(redis: Redis): Promise<number> {
 function tell(round: number, name: string, { perSecond, clientUsec, redisUsec }: Result): void {
   const rate = `${Math.round(perSecond)}/s`;
   process.stderr.write(
-    `round ${round + 1}: ${name} ${rate}, ${clientUsec.toFixed(1)} + ${redisUsec.toFixed(1)} us a job\n`,
+    `round ${round + 1}: ${name} ${rate}; CPU a job: ${clientUsec.toFixed(1)} us its own, ${redisUsec.toFixed(1)} us of Redis\n`,
   );
 }

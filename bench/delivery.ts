@@ -89,12 +89,14 @@ function withinSteady(samples: readonly Sample[]): readonly Sample[] {
 /** Microseconds an event, by process. */
 function cpuOf(samples: readonly Sample[]): Record<string, number> {
   const [first, last] = [samples[0] as Sample, samples.at(-1) as Sample];
-  const events = last.accepted - first.accepted;
-  const each = Object.entries(last.cpuUsec).map(([name, usec]) => [name, (usec - (first.cpuUsec[name] ?? 0)) / events]);
-  const all = each.reduce((sum, [, usec]) => sum + (usec as number), 0);
-  return Object.fromEntries(
-    [...each, ['all', all]].map(([name, usec]) => [`${name}, us an event`, rounded(usec as number)]),
-  );
+  const events = Math.max(1, last.accepted - first.accepted);
+  const names = Object.keys(last.cpuUsec);
+  const spent = (name: string) => ((last.cpuUsec[name] ?? 0) - (first.cpuUsec[name] ?? 0)) / events;
+  const each = names.map((name) => [`${name}, us an event`, rounded(spent(name))]);
+  return {
+    ...Object.fromEntries(each),
+    'all, us an event': rounded(names.reduce((sum, name) => sum + spent(name), 0)),
+  };
 }
 
 function rateOf(first: Sample, last: Sample): number {

@@ -3,6 +3,7 @@
  * counts what it accepts. How far each is, and how large, is asked from outside.
  */
 import type { ChildProcess } from 'node:child_process';
+import { isAlive } from '../stack/native.ts';
 import { readState, stackDir } from '../stack/stack.ts';
 import { end, node, pause, startRedis } from './contest.ts';
 import { startHost } from './drain.ts';
@@ -55,7 +56,7 @@ export async function openLine(brokers: string, topic: string): Promise<Line> {
     bridge: bridge(brokers, topic, { queue: 'filled' }, filled).start(server, 0),
     host: startHost(brokers, server.url, 'tracked', settings, CONCURRENCY),
   };
-  const kafka = readState(stackDir()).kafka?.pid;
+  const kafka = pidOfKafka(brokers);
   const pids = (): readonly (readonly [string, number])[] => [
     ['redis', server.pid],
     ...Object.entries(children).map(([name, { pid }]) => [name, pid as number] as const),
@@ -99,4 +100,11 @@ export async function openLine(brokers: string, topic: string): Promise<Line> {
       await server.stop();
     },
   };
+}
+
+/** Of one that was started here; others may run anywhere. */
+function pidOfKafka(brokers: string): number | undefined {
+  const { kafka } = readState(stackDir());
+  if (kafka === undefined || brokers !== `127.0.0.1:${kafka.port}`) return undefined;
+  return isAlive(kafka.pid, kafka.mark) ? kafka.pid : undefined;
 }

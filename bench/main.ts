@@ -1,13 +1,5 @@
 /**
- * `npm run bench`: Sluice beside what a user would pick instead, on this machine, in one run.
- *
- *   npm run bench                          all of the parts, about ten minutes
- *   npm run bench -- --quick               about a minute: shorter laps, no rejoining, more noise
- *   npm run bench -- --only fill,drain     these parts
- *   npm run bench -- --curves              how filling grows with payloads, partitions, queues, backlog
- *   npm run bench -- --sustained 30        minutes of everything at --rate events a second
- *   npm run bench -- --only profile       where the bridge's microseconds go
- *   npm run bench -- --only settling       what settling costs Redis while a million jobs wait
+ * `npm run bench`: Sluice beside what a user would pick instead, on this machine, in one run. `--help` says the rest.
  */
 import { parseArgs } from 'node:util';
 import { up } from '../stack/stack.ts';
@@ -20,13 +12,25 @@ import { latency } from './latency.ts';
 import type { Part } from './part.ts';
 import { profile } from './profile.ts';
 import { rejoin } from './rejoin.ts';
-import { report } from './report.ts';
+import { report, tellWhere } from './report.ts';
 import { settling } from './settling.ts';
 import { sidekiq } from './sidekiq.ts';
 import { sustained } from './sustained.ts';
 
+const USAGE = `usage: npm run bench --                    all of the parts, about ten minutes
+       npm run bench -- --quick            about a minute: shorter laps, no rejoining, more noise
+       npm run bench -- --only fill,drain  these parts: fill, sidekiq, drain, bytes, delivery, latency, rejoin;
+                                           profile: where the bridge's microseconds go;
+                                           settling: what it costs Redis while a million jobs wait
+       npm run bench -- --rounds 7         more rounds than three
+       npm run bench -- --curves           how filling grows with payloads, partitions, queues, backlog
+       npm run bench -- --sustained 30 --rate 5000
+                                           minutes of everything at so many events a second
+`;
+
 const { values } = parseArgs({
   options: {
+    help: { type: 'boolean', short: 'h' },
     only: { type: 'string' },
     quick: { type: 'boolean', default: false },
     rounds: { type: 'string' },
@@ -35,6 +39,10 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '5000' },
   },
 });
+if (values.help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
 const isQuick = values.quick;
 const rounds = Number(values.rounds ?? (isQuick ? 1 : 3));
 
@@ -60,6 +68,7 @@ const { KAFKA_BROKERS: brokers } = await up({ install: true, sidekiq: names.incl
 for (const name of names) {
   report(name, await (PARTS[name] as Part)({ brokers, rounds, isQuick }), isQuick ? 'quick' : 'full');
 }
+tellWhere();
 process.exit(0);
 
 function asked(): string[] {

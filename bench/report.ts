@@ -1,6 +1,6 @@
 /**
- * Writes what was measured: JSON for programs, tables and pictures for people. A part that was not run keeps what it had, with
- * its own date.
+ * Writes what was measured: JSON for programs, tables and pictures for people, all in bench/results; and of a full run what
+ * docs/performance.md shows. A part that was not run keeps what it had, with its own date.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { bars, type Series } from './chart.ts';
@@ -9,7 +9,8 @@ import { load, MACHINE } from './machine.ts';
 import type { PartResult, Rows } from './part.ts';
 import { tableOf } from './table.ts';
 
-const FILE = `${ROOT}bench/results/latest.json`;
+const RESULTS = `${ROOT}bench/results/latest`;
+const FILE = `${RESULTS}.json`;
 const PAGE = `${ROOT}docs/performance.md`;
 const PICTURE = `${ROOT}docs/performance.svg`;
 const [BEGIN, END] = ['<!-- bench: generated from here -->', '<!-- bench: to here -->'];
@@ -41,8 +42,9 @@ export function report(name: string, { rows, ratios, figures }: PartResult, kind
   };
   mkdirSync(`${ROOT}bench/results`, { recursive: true });
   writeFileSync(FILE, `${JSON.stringify(next, null, 2)}\n`);
-  writeFileSync(PICTURE, bars(rates(next)));
-  writePage(next);
+  writeFileSync(`${RESULTS}.svg`, bars(rates(next)));
+  writeFileSync(`${RESULTS}.md`, generated(next));
+  if (kind === 'full') publish(next);
   process.stdout.write(`${JSON.stringify({ part: name, ratios, figures })}\n`);
 }
 
@@ -51,8 +53,17 @@ function stored(): Stored {
   return { machine: MACHINE, ratios: {}, figures: {}, parts: {} };
 }
 
+/** Where the results are, and what they are worth. */
+export function tellWhere(): void {
+  const wanting = load();
+  const advice =
+    wanting > MACHINE.cores ? `; ${wanting} processes wanted ${MACHINE.cores} cores: compare CPU, not rates` : '';
+  process.stderr.write(`all results: bench/results/latest.md and .json${advice}\n`);
+}
+
 /** Between the two marks; what people wrote around them stays. */
-function writePage(all: Stored): void {
+function publish(all: Stored): void {
+  writeFileSync(PICTURE, bars(rates(all)));
   const page = existsSync(PAGE) ? readFileSync(PAGE, 'utf8') : `# Performance\n\n${BEGIN}\n${END}\n`;
   const [before = '', rest = ''] = page.split(BEGIN);
   writeFileSync(PAGE, `${before}${BEGIN}\n${generated(all)}${END}${rest.split(END)[1] ?? '\n'}`);

@@ -1,7 +1,8 @@
 /**
  * Runs a service until a signal, the loss of the supervisor, or a fatal error. The first signal stops gracefully, up
  * to a deadline; the second at once. Terminals and service managers signal a supervisor and its children alike, and
- * one request must not count as two: a supervised child takes SIGTERM once, and leaves the rest to its supervisor.
+ * one request must not count as two: a supervised child takes SIGTERM once, and leaves the rest to its supervisor. Nor must what
+ * npm passes on to us once more, when all of a group were signalled.
  */
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -11,6 +12,8 @@ import { READY } from './supervise.ts';
 
 /** Beyond the service's own deadline: what is left then is left behind. */
 const SPARE_MS = 5_000;
+/** Nobody asks again so soon. */
+const ECHO_MS = 300;
 const EXIT_BY_SIGNAL = { SIGINT: EXIT.interrupted, SIGTERM: 143 } as const;
 
 export interface Run {
@@ -65,14 +68,16 @@ function listen({ log, onSecondSignal }: RunOptions, end: (exitCode: number) => 
   });
   const isSupervised = process.send !== undefined;
   let isStopping = false;
+  let askedAt = 0;
   const stop = (why: string) => {
     isStopping = true;
+    askedAt = performance.now();
     log.info({ why }, 'stopping');
     end(EXIT.ok);
   };
   const onSignal = (signal: 'SIGINT' | 'SIGTERM') => {
     if (!isStopping) return stop(signal);
-    if (isSupervised) return;
+    if (isSupervised || performance.now() - askedAt < ECHO_MS) return;
     onSecondSignal?.();
     process.exit(EXIT_BY_SIGNAL[signal]);
   };

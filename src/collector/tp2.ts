@@ -51,8 +51,9 @@ export interface EncodedEvent {
 export function encodeEvent(fields: TrackerFields, identity: Identity): EncodedEvent {
   const { eventId, appId, namespace, now } = identity;
   check(fields);
-  const { tv = TRACKER, p = 'srv', aid = appId, tna = namespace, dtm = String(now), eid = eventId, stm } = fields;
-  const text = JSON.stringify({ tv, p, aid, tna, dtm, eid, ...fields, stm: undefined });
+  const usual = { tv: TRACKER, p: 'srv', aid: appId, tna: namespace, dtm: String(now), eid: eventId };
+  const text = JSON.stringify({ ...usual, ...fields, stm: undefined });
+  const { stm } = fields;
   const bytes = Buffer.byteLength(text) + ADDED_BYTES;
   if (bytes > MOST_EVENT_BYTES) throw refused(`${bytes} bytes are not allowed; allowed: ${MOST_EVENT_BYTES}`);
   return { text, bytes, stmOffsetMs: stm === undefined ? 0 : Number(stm) - now };

@@ -57,7 +57,8 @@ export function fetchingAhead(fetch: Fetch): Fetch {
   };
 }
 
-function hasBacklog({ responses }: FetchAnswer): boolean {
+/** Whether Kafka has more than the next answer will be small for. */
+export function hasBacklog({ responses }: FetchAnswer): boolean {
   const left = responses.flatMap(({ partitions }) => partitions.map(leftInLog));
   return left.reduce((sum, each) => sum + each, 0) >= BACKLOG_RECORDS;
 }

@@ -54,6 +54,7 @@ function mendFetches(cluster: Cluster): void {
 function mendFetch(broker: Broker): void {
   const { fetch } = broker;
   const sized = sizing((request) => fetch.call(broker, request) as Promise<FetchAnswer>);
+  // What is fetched ahead is not paced: it is sent while there is a backlog.
   const fetchAhead = pacing(fetchingAhead(sized));
   broker.fetch = async (request) => {
     const answer = await fetchAhead(request);

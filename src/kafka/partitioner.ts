@@ -21,7 +21,7 @@ export const settledPartitioner: ICustomPartitioner = () => {
 };
 
 function ofKey(key: string | Buffer, partitions: number): number {
-  const bytes = typeof key === 'string' ? Buffer.from(key) : key;
+  const bytes = Buffer.isBuffer(key) ? key : Buffer.from(String(key));
   return (murmur2(bytes) & 0x7fffffff) % partitions;
 }
 

@@ -128,6 +128,15 @@ test.each([
   expect(ends.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0]);
 });
 
+test('SIGTERM that npm passes on once more is one request, and not two', async () => {
+  const running = up(good);
+  const pids = await allStarted(running);
+  running.child.kill('SIGTERM');
+  await vi.waitFor(() => expect(running.stderr() + running.stdout()).toContain('"stopping"'), { interval: 5 });
+  expect(await running.kill('SIGTERM')).toBe(0);
+  expect(pids.filter(isAlive)).toEqual([]);
+});
+
 test('when the supervisor is killed, its children stop by themselves', async () => {
   const running = up(good);
   const pids = await allStarted(running);

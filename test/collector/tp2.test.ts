@@ -23,6 +23,33 @@ it('sets what the protocol asks for, and lets the worker override', () => {
   expect(sent({ e: 'pv', p: 'web', dtm: '5' }, 0)).toMatchObject({ p: 'web', dtm: '5' });
 });
 
+it('is what the worker says, before what is usual, and the time of sending once', () => {
+  const all = {
+    tv: 't',
+    p: 'web',
+    aid: 'a',
+    tna: 'n',
+    dtm: '5',
+    eid: IDENTITY.eventId.replace('0', '1'),
+    e: 'pv',
+    url: 'u',
+    uid: 'w',
+  };
+  expect(JSON.parse(encode({ ...all, stm: '7' }).text)).toEqual(all);
+  expect(encode({ e: 'pv', stm: '7' }).text).not.toContain('stm');
+});
+
+it('holds what the worker wrote into the fields, and nothing that they inherit', () => {
+  class Fields {
+    e = 'pv';
+    get eid() {
+      return '11111111-1111-4111-8111-111111111111';
+    }
+  }
+  expect(sent(new Fields(), 0).eid).toBe(IDENTITY.eventId);
+  expect(sent(Object.assign(Object.create({ aid: 5 }), { e: 'pv' }), 0).aid).toBe('shop');
+});
+
 it('passes a device time of sending on, with the time that the event waited added', () => {
   expect(sent({ e: 'pv', stm: '400000' }, 1_000_250).stm).toBe('400250');
 });
@@ -46,6 +73,8 @@ it.each([
   [{ e: 'pv', url: undefined }, /url: undefined is not allowed/],
   [{ e: 'pv', eid: 'seven' }, /eid: "seven" is not allowed; allowed: a UUID/],
   [{ e: 'pv', dtm: '2026-01-31' }, /dtm: "2026-01-31" is not allowed; allowed: milliseconds/],
+  [{ e: 'pv', stm: 'x' }, /stm: "x" is not allowed; allowed: milliseconds/],
+  [{ e: 'pv', ttm: '' }, /ttm: "" is not allowed; allowed: milliseconds/],
   [{ e: 'pv', page: 'x'.repeat(1_000_001) }, /bytes are not allowed; allowed: 1000000/],
 ])('refuses %o', (fields, message) => {
   expect(() => encode(fields)).toThrow(message);

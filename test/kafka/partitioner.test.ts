@@ -38,7 +38,8 @@ it('leaves the partition of a record that names one', () => {
 });
 
 it('goes round with those that have no key, and keeps to what it has chosen', () => {
-  const messages: Message[] = Array.from({ length: 24 }, () => ({ key: null, value: null }));
+  // No whole rounds: the second time, another choice would be made.
+  const messages: Message[] = Array.from({ length: 23 }, () => ({ key: null, value: null }));
   const chosen = () => messages.map((message) => ours({ topic: 't', partitionMetadata: METADATA, message }));
   const first = chosen();
   expect(new Set(first).size).toBe(12);

@@ -9,6 +9,7 @@ const run = promisify(execFile);
 it.each([
   ['stack', 'stack/main.ts'],
   ['faults', 'faults/main.ts'],
+  ['bench', 'bench/main.ts'],
   ['demo', 'demo/main.ts'],
   ['demo:sidekiq', 'demo/sidekiq/main.ts'],
 ])('npm run %s -- --help prints the usage, and starts nothing', { timeout: 30_000 }, async (name, file) => {
