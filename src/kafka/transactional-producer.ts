@@ -2,7 +2,7 @@
  * A producer whose writes are all or nothing, over KafkaJS's transactions. A write that fails is taken back; after one
  * whose end is unknown, only a new producer of the same name can tell: it starts when that is decided.
  */
-import kafkajs, { type Producer, type TopicMessages, type Transaction } from 'kafkajs';
+import type { Producer, TopicMessages, Transaction } from 'kafkajs';
 import { SluiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { within } from '../service.ts';
@@ -10,6 +10,7 @@ import { createClient, kafkaError } from './client.ts';
 import type { KafkaConfig } from './config.ts';
 import type { AddressedRecord, TransactionalProducer } from './consumer.ts';
 import { toMessage } from './from-client.ts';
+import { settledPartitioner } from './partitioner.ts';
 import { pieces } from './requests.ts';
 
 /** Readers wait so long for one that was killed in the middle of a write. */
@@ -26,7 +27,7 @@ export function createTransactionalProducer(config: KafkaConfig, name: string, l
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      createPartitioner: settledPartitioner,
       retry: RETRY,
     }),
   );
