@@ -2,8 +2,8 @@
 import { startReceiver } from '../../src/faults/receiver.ts';
 
 const TELL_MS = 100;
-/** Minutes of events: half an hour of them are more than a process can hold. */
-const REMEMBERED = 1_000_000;
+/** A quarter of a minute at the least: half an hour of events are more than a process can hold. */
+const REMEMBERED = 300_000;
 
 const receiver = await startReceiver({ remembers: REMEMBERED });
 setInterval(() => {

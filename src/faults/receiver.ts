@@ -139,8 +139,10 @@ class Seen {
   }
 
   add(id: string, sum: number): void {
-    if (this.get(id) === undefined) this.count += 1;
+    const { size } = this.#latest;
     this.#latest.set(id, sum);
+    if (this.#latest.size === size) return;
+    if (!this.#before.has(id)) this.count += 1;
     if (this.#latest.size < this.#most) return;
     this.#before = this.#latest;
     this.#latest = new Map();
