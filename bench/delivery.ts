@@ -18,7 +18,7 @@ const SECONDS = 20;
 const QUICK_SECONDS = 6;
 const SAMPLE_MS = 500;
 /** Growth of the lag, as a share of what was produced, that is no growth yet. */
-const STEADY = 0.02;
+const STEADY = 0.01;
 
 export const delivery: Part = async ({ brokers, isQuick }) => {
   const topic = `bench.delivery.${process.pid}`;

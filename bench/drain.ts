@@ -14,8 +14,6 @@ const LIMIT_MS = 4_000;
 /** Where one process is fastest: more is no better, and less is slower. */
 const STOCK_CONCURRENCY = 100;
 const CONCURRENCY = 600;
-/** Of the other parts' hosts. */
-const USUAL_CONCURRENCY = 100;
 
 export const drain: Part = async ({ brokers, rounds, isQuick }) => {
   const total = isQuick ? QUICK_JOBS : JOBS;
@@ -53,7 +51,7 @@ export function startHost(
   url: string,
   workers: string,
   env: Readonly<Record<string, string>>,
-  concurrency = USUAL_CONCURRENCY,
+  concurrency: number,
 ): ChildProcess {
   return node(['bin/sluice.js', 'work'], {
     KAFKA_BROKERS: brokers,
