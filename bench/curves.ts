@@ -54,7 +54,7 @@ export const curves: Part = async ({ brokers }) => {
     );
     await second.stop();
   }
-  for (const backlog of [0, 1_000_000, 5_000_000]) {
+  for (const backlog of [0, 1_000_000, 2_500_000, 5_000_000]) {
     await point(`${backlog} waiting`, behind(backlog), backlog + RECORDS, ADVISED);
   }
   return { rows };

@@ -2,6 +2,7 @@
  * `npm run bench`: Sluice beside what a user would pick instead, on this machine, in one run. `--help` says the rest.
  */
 import { parseArgs } from 'node:util';
+import { messageOf } from '../src/errors.ts';
 import { up } from '../stack/stack.ts';
 import { bytes } from './bytes.ts';
 import { curves } from './curves.ts';
@@ -28,23 +29,13 @@ const USAGE = `usage: npm run bench --                    all of the parts, abou
                                            minutes of everything at so many events a second
 `;
 
-const { values } = parseArgs({
-  options: {
-    help: { type: 'boolean', short: 'h' },
-    only: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    rounds: { type: 'string' },
-    curves: { type: 'boolean', default: false },
-    sustained: { type: 'string' },
-    rate: { type: 'string', default: '5000' },
-  },
-});
+const values = readValues();
 if (values.help) {
   process.stdout.write(USAGE);
   process.exit(0);
 }
 const isQuick = values.quick;
-const rounds = Number(values.rounds ?? (isQuick ? 1 : 3));
+const rounds = above0('rounds', values.rounds ?? (isQuick ? '1' : '3'));
 
 const USUAL: Readonly<Record<string, Part>> = { fill, sidekiq, drain, bytes, delivery, latency, rejoin };
 const PARTS: Readonly<Record<string, Part>> = {
@@ -52,7 +43,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   curves,
   profile,
   settling,
-  sustained: sustained(Number(values.sustained ?? 1), Number(values.rate)),
+  sustained: sustained(above0('sustained', values.sustained ?? '1'), above0('rate', values.rate)),
 };
 
 // What runs ends with this process; a signal alone would leave it.
@@ -60,16 +51,42 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 const names = asked();
 const unknown = names.filter((name) => PARTS[name] === undefined);
-if (unknown.length > 0) {
-  process.stderr.write(`there is no measurement ${unknown}; there are: ${Object.keys(PARTS).join(', ')}\n`);
-  process.exit(2);
-}
+if (unknown.length > 0) refuse(`there is no measurement ${unknown}; there are: ${Object.keys(PARTS).join(', ')}`);
 const { KAFKA_BROKERS: brokers } = await up({ install: true, sidekiq: names.includes('sidekiq') });
 for (const name of names) {
   report(name, await (PARTS[name] as Part)({ brokers, rounds, isQuick }), isQuick ? 'quick' : 'full');
 }
 tellWhere();
 process.exit(0);
+
+function readValues() {
+  try {
+    return parseArgs({
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        only: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        rounds: { type: 'string' },
+        curves: { type: 'boolean', default: false },
+        sustained: { type: 'string' },
+        rate: { type: 'string', default: '5000' },
+      },
+    }).values;
+  } catch (error) {
+    return refuse(messageOf(error));
+  }
+}
+
+function above0(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  return refuse(`--${name}: "${text}" is not allowed; allowed: a number above 0`);
+}
+
+function refuse(reason: string): never {
+  process.stderr.write(`bench: ${reason}\n${USAGE}`);
+  process.exit(2);
+}
 
 function asked(): string[] {
   if (values.only !== undefined) return values.only.split(',');

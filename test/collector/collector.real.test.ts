@@ -7,6 +7,7 @@ import { collectorConfig } from '../../src/collector/config.ts';
 import { itemsOf } from '../../src/faults/receiver.ts';
 import { silentLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import { Places } from '../../src/places.ts';
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
@@ -80,6 +81,14 @@ describe('delivery', () => {
     ok(response, {} as IncomingMessage);
     await tracked;
     expect(requests).toEqual([[id(1), id(2), id(3)]]);
+  });
+
+  it('holds nothing of what was accepted', async () => {
+    const empty = vi.spyOn(Places.prototype, 'empty');
+    open();
+    await Promise.all(track(1, 3));
+    expect(empty.mock.calls.map(([place]) => place)).toEqual([0, 1, 2]);
+    empty.mockRestore();
   });
 
   it('keeps to the limits of events and bytes', async () => {

@@ -17,7 +17,7 @@ const MOST_STATES = 2_500_000;
 const FAIR_EVERY = 100;
 const WALK_STEPS = 250;
 
-const { minutes, seed, end } = longRun();
+const { minutes, seed, end } = longRun('model');
 
 function report(name: string, found: Found | undefined, whole: World): void {
   if (found === undefined) return;

@@ -5,7 +5,7 @@
 import { longRun } from '../support/long-run.ts';
 import { live } from './world.ts';
 
-const { seed: first, end } = longRun();
+const { seed: first, end } = longRun('simulation');
 let batches = 0;
 let calls = 0;
 let seed = first;
