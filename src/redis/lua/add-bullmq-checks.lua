@@ -5,18 +5,28 @@ local TYPES = {
   meta = 'hash', events = 'stream', id = 'string', pc = 'string',
 }
 
+-- What a queue's `meta` says, asked once a call: one of a hundred queues has few jobs in it.
+local known_meta = {}
+local function meta_of(prefix)
+  if not known_meta[prefix] then
+    local told = redis.call('HMGET', prefix .. 'meta', 'version', 'paused', 'concurrency', 'opts.maxLenEvents')
+    known_meta[prefix] = { version = told[1], paused = told[2], concurrency = told[3], max_events = told[4] }
+  end
+  return known_meta[prefix]
+end
+
 -- Why jobs must not be added to this queue, or nil. Versions before 6 move a paused queue's jobs to `paused` and
 -- rename that list over `wait` when it is resumed: what was added in between would be lost.
 local function queue_refusal(prefix)
   for suffix, wanted in pairs(TYPES) do
     if not is_of_type(prefix .. suffix, wanted) then return 'wrong-type ' .. prefix .. suffix end
   end
-  local meta = redis.call('HMGET', prefix .. 'meta', 'version', 'paused')
-  local version = meta[1]
+  local meta = meta_of(prefix)
+  local version = meta.version
   if version then
     local major = tonumber(string.match(version, '^bullmq:(%d+)%.') or string.match(version, '^bullmq%-pro:(%d+)%.'))
     if major ~= 5 and major ~= 6 then return 'untested-version ' .. version end
-    if major == 5 and meta[2] then return 'paused-by ' .. version end
+    if major == 5 and meta.paused then return 'paused-by ' .. version end
   end
   if redis.call('EXISTS', prefix .. 'paused') == 1 then return 'legacy-paused ' .. (version or 'unknown') end
 end

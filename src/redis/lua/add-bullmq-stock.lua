@@ -2,8 +2,8 @@
 -- `priority` of every job, those of a lean queue too.
 
 local function new_queue(queue)
-  local meta = queue.prefix .. 'meta'
-  if not redis.call('HGET', meta, 'version') then redis.call('HSET', meta, 'version', 'bullmq:6.7.0') end
+  if meta_of(queue.prefix).version then return end
+  redis.call('HSET', queue.prefix .. 'meta', 'version', 'bullmq:6.7.0')
 end
 
 -- BullMQ answers a job that is there already with its id, as it does a new one.

@@ -9,15 +9,15 @@ local DELAY_STEP = 0x1000
 
 local function new_queue(queue)
   local prefix = queue.prefix
-  local meta = redis.call('HMGET', prefix .. 'meta', 'opts.maxLenEvents', 'paused', 'concurrency', 'version')
-  queue.max_events = meta[1]
+  local meta = meta_of(prefix)
+  queue.max_events = meta.max_events
   if not queue.max_events then
     queue.max_events = '10000'
     redis.call('HSET', prefix .. 'meta', 'opts.maxLenEvents', queue.max_events)
   end
-  if not meta[4] then redis.call('HSET', prefix .. 'meta', 'version', 'bullmq:6.7.0') end
-  local is_maxed = meta[3] and redis.call('LLEN', prefix .. 'active') >= tonumber(meta[3])
-  queue.is_held = meta[2] or is_maxed
+  if not meta.version then redis.call('HSET', prefix .. 'meta', 'version', 'bullmq:6.7.0') end
+  local is_maxed = meta.concurrency and redis.call('LLEN', prefix .. 'active') >= tonumber(meta.concurrency)
+  queue.is_held = meta.paused or is_maxed
   queue.events = prefix .. 'events'
   queue.waiting, queue.depth, queue.counted = {}, 0, 0
 end

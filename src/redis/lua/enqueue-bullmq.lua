@@ -72,15 +72,18 @@ while i <= #ARGV do
   i = end_of_run
 end
 
-local longest = 0
+local chunks = {}
 for i = 1, queue_count do
   local queue = queues[i]
   for chunk, members in pairs(queue.chunks) do
-    local text = string.format('%.0f', chunk)
+    local text, at = string.format('%.0f', chunk), #chunks
     redis.call('SADD', chunk_key(base, text, queue.name), unpack(members))
-    redis.call('ZADD', base .. ':c', chunk, text .. ':' .. queue.name)
+    chunks[at + 1], chunks[at + 2] = chunk, text .. ':' .. queue.name
   end
-  longest = math.max(longest, flush_queue(queue))
 end
+if #chunks > 0 then redis.call('ZADD', base .. ':c', unpack(chunks)) end
+
+local longest = 0
+for i = 1, queue_count do longest = math.max(longest, flush_queue(queues[i])) end
 redis.call('HSET', base, 'enqueued', ARGV[4])
 return { 'ok', last, present, used_memory(), created, existed, longest }
