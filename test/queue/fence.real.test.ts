@@ -135,11 +135,31 @@ describe('queues that others share', () => {
     });
   });
 
-  it('refuses one that is no queue', async () => {
-    await redis.set('bull:mail:wait', 'x');
+  it.each(['wait', 'marker', 'meta', 'events', 'id', 'delayed', 'prioritized', 'pc'])(
+    'refuses one whose %s is none',
+    async (key) => {
+      await redis.lpush(`bull:mail:${key}`, 'x');
+      if (key === 'wait') await redis.set('bull:mail:wait', 'x');
+      const { jobs, last } = batch(0, 4);
+      const some = jobs.map((each, i) => ({
+        ...each,
+        job: { ...each.job, delayMs: i === 2 ? 60_000 : 0, priority: i === 3 ? 7 : 0 },
+      }));
+      expect(await sink.enqueue(claim, -1, { jobs: some, last })).toMatchObject({
+        status: 'refused',
+        queue: 'mail',
+        why: `wrong-type bull:mail:${key}`,
+      });
+      expect(await redis.hget(KEY, 'enqueued')).toBeNull();
+    },
+  );
+
+  it('refuses one whose jobs that run are no list, where it has to count them', async () => {
+    await redis.set('bull:mail:active', 'x');
+    await redis.hset('bull:mail:meta', 'concurrency', '5');
     expect(await sink.enqueue(claim, -1, batch(0, 4))).toMatchObject({
       status: 'refused',
-      why: expect.stringContaining('wrong-type') as string,
+      why: 'wrong-type bull:mail:active',
     });
   });
 

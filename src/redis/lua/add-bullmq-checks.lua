@@ -1,11 +1,11 @@
 -- What must hold of a BullMQ queue before jobs are added to it, whichever adder writes them.
 
-local TYPES = {
-  wait = 'list', active = 'list', prioritized = 'zset', delayed = 'zset', marker = 'zset',
-  meta = 'hash', events = 'stream', id = 'string', pc = 'string',
-}
+-- Of the keys that any batch touches, and of those that some do: one of a hundred queues has few jobs in a batch.
+local TYPES = { wait = 'list', marker = 'zset', meta = 'hash', events = 'stream', id = 'string' }
+local TYPES_WITH_DELAYS = { delayed = 'zset' }
+local TYPES_WITH_PRIORITIES = { prioritized = 'zset', pc = 'string' }
 
--- What a queue's `meta` says, asked once a call: one of a hundred queues has few jobs in it.
+-- What a queue's `meta` says, asked once a call.
 local known_meta = {}
 local function meta_of(prefix)
   if not known_meta[prefix] then
@@ -15,13 +15,22 @@ local function meta_of(prefix)
   return known_meta[prefix]
 end
 
--- Why jobs must not be added to this queue, or nil. Versions before 6 move a paused queue's jobs to `paused` and
--- rename that list over `wait` when it is resumed: what was added in between would be lost.
-local function queue_refusal(prefix)
-  for suffix, wanted in pairs(TYPES) do
+local function wrong_type(prefix, types)
+  for suffix, wanted in pairs(types) do
     if not is_of_type(prefix .. suffix, wanted) then return 'wrong-type ' .. prefix .. suffix end
   end
+end
+
+-- Why jobs must not be added to this queue, which says whether some of them are delayed or prioritized; or nil. Versions before 6 move a paused queue's jobs to `paused` and
+-- rename that list over `wait` when it is resumed: what was added in between would be lost.
+local function queue_refusal(queue)
+  local prefix = queue.prefix
+  local why = wrong_type(prefix, TYPES)
+    or (queue.takes_delayed and wrong_type(prefix, TYPES_WITH_DELAYS))
+    or (queue.takes_prioritized and wrong_type(prefix, TYPES_WITH_PRIORITIES))
+  if why then return why end
   local meta = meta_of(prefix)
+  if meta.concurrency and not is_of_type(prefix .. 'active', 'list') then return 'wrong-type ' .. prefix .. 'active' end
   local version = meta.version
   if version then
     local major = tonumber(string.match(version, '^bullmq:(%d+)%.') or string.match(version, '^bullmq%-pro:(%d+)%.'))

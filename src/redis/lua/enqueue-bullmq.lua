@@ -23,23 +23,25 @@ local refused, enqueued, present = refusal(base, owner, expected_incarnation, ex
 if refused then return refused end
 
 local queues = {}
-for i = 1, queue_count do
-  local name, prefix = ARGV[5 + 2 * i], ARGV[6 + 2 * i]
-  local why = queue_refusal(prefix)
-  if why then return { 'refused', enqueued, name, why } end
-  queues[i] = { name = name, prefix = prefix, chunks = {} }
-end
-if last <= enqueued then return { 'ok', enqueued, present, used_memory(), 0, 0, 0 } end
+for i = 1, queue_count do queues[i] = { name = ARGV[5 + 2 * i], prefix = ARGV[6 + 2 * i], chunks = {} } end
 
-for i = 1, queue_count do new_queue(queues[i]) end
 local treatments, treatment_count = {}, tonumber(ARGV[7 + 2 * queue_count])
 local first = 8 + 2 * queue_count
 for n = 1, treatment_count do
   local i = first + (n - 1) * TREATMENT_FIELDS
-  local queue = queues[tonumber(ARGV[i])]
-  treatments[tostring(n)] = { queue = queue, name = ARGV[i + 1], opts = ARGV[i + 2], delay = ARGV[i + 3], priority = ARGV[i + 4] }
+  local queue, delay, priority = queues[tonumber(ARGV[i])], ARGV[i + 3], ARGV[i + 4]
+  queue.takes_delayed = queue.takes_delayed or (delay ~= '0' and delay ~= '')
+  queue.takes_prioritized = queue.takes_prioritized or (priority ~= '0' and priority ~= '')
+  treatments[tostring(n)] = { queue = queue, name = ARGV[i + 1], opts = ARGV[i + 2], delay = delay, priority = priority }
 end
 
+for i = 1, queue_count do
+  local why = queue_refusal(queues[i])
+  if why then return { 'refused', enqueued, queues[i].name, why } end
+end
+if last <= enqueued then return { 'ok', enqueued, present, used_memory(), 0, 0, 0 } end
+
+for i = 1, queue_count do new_queue(queues[i]) end
 local created, existed = 0, 0
 
 local function enter(queue, offset)
