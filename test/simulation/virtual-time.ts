@@ -1,6 +1,6 @@
 /**
  * Time that passes only when nothing else is left to do: minutes of a world take milliseconds, and one seed gives one order
- * of events. While a life goes on, timers, `Date.now` and `Math.random` are of that time, those of KafkaJS included.
+ * of events. While a life goes on, timers, `Date.now`, `performance.now` and `Math.random` are of that time, those of KafkaJS included.
  * Rejects when no timer is left before the life has ended: then nothing could ever happen again.
  */
 
@@ -83,6 +83,7 @@ function quiet(): Promise<void> {
 function replaceGlobals(agenda: Agenda): () => void {
   const { setTimeout, clearTimeout } = globalThis;
   const { now } = Date;
+  const { now: passed } = performance;
   const { random } = Math;
   const later = (call: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) => agenda.add(() => call(...args), ms);
   const cancel = (timer: unknown) => {
@@ -90,11 +91,13 @@ function replaceGlobals(agenda: Agenda): () => void {
   };
   Object.assign(globalThis, { setTimeout: later, clearTimeout: cancel });
   Date.now = () => agenda.now;
+  performance.now = () => agenda.now;
   // KafkaJS varies its waits by it; whoever else in the process asked for a number would change them.
   Math.random = () => 0.5;
   return () => {
     Object.assign(globalThis, { setTimeout, clearTimeout });
     Date.now = now;
+    performance.now = passed;
     Math.random = random;
   };
 }
