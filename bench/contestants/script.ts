@@ -6,10 +6,11 @@
 import { readFileSync } from 'node:fs';
 import { DEFAULT_BACKOFF } from '../../src/job/place.ts';
 import { silentLog } from '../../src/log.ts';
+import { ownAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink, enqueueScript } from '../../src/queue/bullmq/sink.ts';
 import type { Claim, PlacedJob } from '../../src/queue/sink.ts';
 import { connect, type Redis } from '../../src/redis/connection.ts';
-import { lua, runScript, type Script, script } from '../../src/redis/script.ts';
+import { runScript, type Script, script } from '../../src/redis/script.ts';
 import { pageViewJson, VIEW } from '../payload.ts';
 
 const [url = '', jobs = '0', how = 'ledger', batch = '500', begin = '0'] = process.argv.slice(2);
@@ -18,8 +19,8 @@ const UNDER_WAY = 2;
 /** Jobs that are packed before the first of them is sent: all that are measured. */
 const IN_MEMORY = 500_000;
 
-const ADDER = `${lua('add-bullmq-checks')}\n${lua('add-bullmq')}`;
-const bare = script(lua('add-bullmq'), readFileSync(new URL('./bare.lua', import.meta.url), 'utf8'));
+const ADDER = ownAdder();
+const bare = script(ADDER, readFileSync(new URL('./bare.lua', import.meta.url), 'utf8'));
 const what: Script = how === 'ledger' ? enqueueScript(ADDER) : bare;
 
 const redis = connect('bench', { url }, 'ledger', silentLog);
