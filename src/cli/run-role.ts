@@ -67,16 +67,14 @@ function listen({ log, onSecondSignal }: RunOptions, end: (exitCode: number) => 
     process.exit(EXIT.failed);
   });
   const isSupervised = process.send !== undefined;
-  let isStopping = false;
-  let askedAt = 0;
+  let askedAt: number | undefined;
   const stop = (why: string) => {
-    isStopping = true;
     askedAt = performance.now();
     log.info({ why }, 'stopping');
     end(EXIT.ok);
   };
   const onSignal = (signal: 'SIGINT' | 'SIGTERM') => {
-    if (!isStopping) return stop(signal);
+    if (askedAt === undefined) return stop(signal);
     if (isSupervised || performance.now() - askedAt < ECHO_MS) return;
     onSecondSignal?.();
     process.exit(EXIT_BY_SIGNAL[signal]);
@@ -84,7 +82,7 @@ function listen({ log, onSecondSignal }: RunOptions, end: (exitCode: number) => 
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', isSupervised ? () => undefined : onSignal);
   const onOrphaned = () => {
-    if (!isStopping) stop('the supervisor is gone');
+    if (askedAt === undefined) stop('the supervisor is gone');
   };
   process.on('disconnect', onOrphaned);
   if (isSupervised && !process.connected) onOrphaned();

@@ -57,7 +57,7 @@ export function fetchingAhead(fetch: Fetch): Fetch {
   };
 }
 
-/** Whether Kafka has more than the next answer will be small for. */
+/** Whether as much is left in the log as makes a large answer. */
 export function hasBacklog({ responses }: FetchAnswer): boolean {
   const left = responses.flatMap(({ partitions }) => partitions.map(leftInLog));
   return left.reduce((sum, each) => sum + each, 0) >= BACKLOG_RECORDS;

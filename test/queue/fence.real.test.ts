@@ -3,7 +3,7 @@ import { Queue } from 'bullmq';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/job/job.ts';
 import { silentLog } from '../../src/log.ts';
-import { ownAdder } from '../../src/queue/bullmq/adder.ts';
+import { ownAdder, stockAdder } from '../../src/queue/bullmq/adder.ts';
 import { createBullSink } from '../../src/queue/bullmq/sink.ts';
 import type { Batch, BullSink, Claim, Counted, Inspected, Listed } from '../../src/queue/sink.ts';
 import { connect, disconnect, type Redis } from '../../src/redis/connection.ts';
@@ -151,6 +151,16 @@ describe('queues that others share', () => {
         why: `wrong-type bull:mail:${key}`,
       });
       expect(await redis.hget(KEY, 'enqueued')).toBeNull();
+    },
+  );
+
+  it.each(['active', 'delayed', 'prioritized', 'pc'])(
+    'refuses one whose %s is none for any job, where the scripts are those of an untested BullMQ',
+    async (key) => {
+      await redis.hset(`bull:mail:${key}`, 'x', 'y');
+      const stock = createBullSink({ name: 'test', redis, prefix: 'bull', adder: stockAdder() });
+      expect(await stock.enqueue(claim, -1, batch(0, 4))).toMatchObject({ why: `wrong-type bull:mail:${key}` });
+      expect(await sink.enqueue(claim, -1, batch(0, 4))).toMatchObject({ status: 'ok' });
     },
   );
 

@@ -4,6 +4,8 @@
 local TYPES = { wait = 'list', marker = 'zset', meta = 'hash', events = 'stream', id = 'string' }
 local TYPES_WITH_DELAYS = { delayed = 'zset' }
 local TYPES_WITH_PRIORITIES = { prioritized = 'zset', pc = 'string' }
+-- Set by an adder that may touch them all.
+local are_all_touched = false
 
 -- What a queue's `meta` says, asked once a call.
 local known_meta = {}
@@ -21,16 +23,18 @@ local function wrong_type(prefix, types)
   end
 end
 
--- Why jobs must not be added to this queue, which says whether some of them are delayed or prioritized; or nil. Versions before 6 move a paused queue's jobs to `paused` and
--- rename that list over `wait` when it is resumed: what was added in between would be lost.
+-- Why jobs must not be added to this queue, which says whether it takes delayed or prioritized ones; or nil. Versions before 6
+-- move a paused queue's jobs to `paused` and rename that list over `wait` when it is resumed: what was added in between would
+-- be lost.
 local function queue_refusal(queue)
   local prefix = queue.prefix
   local why = wrong_type(prefix, TYPES)
-    or (queue.takes_delayed and wrong_type(prefix, TYPES_WITH_DELAYS))
-    or (queue.takes_prioritized and wrong_type(prefix, TYPES_WITH_PRIORITIES))
+    or ((are_all_touched or queue.takes_delayed) and wrong_type(prefix, TYPES_WITH_DELAYS))
+    or ((are_all_touched or queue.takes_prioritized) and wrong_type(prefix, TYPES_WITH_PRIORITIES))
   if why then return why end
   local meta = meta_of(prefix)
-  if meta.concurrency and not is_of_type(prefix .. 'active', 'list') then return 'wrong-type ' .. prefix .. 'active' end
+  local is_counted = are_all_touched or meta.concurrency
+  if is_counted and not is_of_type(prefix .. 'active', 'list') then return 'wrong-type ' .. prefix .. 'active' end
   local version = meta.version
   if version then
     local major = tonumber(string.match(version, '^bullmq:(%d+)%.') or string.match(version, '^bullmq%-pro:(%d+)%.'))

@@ -1,5 +1,7 @@
 -- The adder over BullMQ's own scripts, one call a job. Their text stands above as functions of (KEYS, ARGV). They write `delay` and
--- `priority` of every job, those of a lean queue too.
+-- `priority` of every job, those of a lean queue too. Which keys they touch for which job, another version may have changed.
+
+are_all_touched = true
 
 local function new_queue(queue)
   if meta_of(queue.prefix).version then return end
